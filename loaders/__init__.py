@@ -1,0 +1,1 @@
+"""What the outside world says about payments, made into records and stored."""

@@ -1,0 +1,29 @@
+"""The registry of channels, and which of them a file belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from loaders.channels import alipay
+from loaders.channels.protocol import Channel, Sample
+
+CHANNELS: dict[str, Channel] = {
+    "alipay": alipay.CHANNEL,
+}
+
+
+def identify(sample: Sample) -> tuple[Channel, str] | None:
+    """The channel and kind of a bill by its content, or None. Raises RefusedInput."""
+    for channel in CHANNELS.values():
+        if channel.bills is not None and (kind := channel.bills.recognises(sample)):
+            return channel, kind
+    return None
+
+
+def retry_ladders() -> dict[str, Sequence[int]]:
+    """Each channel's seconds after a payment at which its further deliveries are due."""
+    return {
+        channel.name: channel.notifications.RETRY_LADDER_S
+        for channel in CHANNELS.values()
+        if channel.notifications is not None
+    }

@@ -1,0 +1,8 @@
+"""Alipay (支付宝): bills, notifications and their signatures."""
+
+from __future__ import annotations
+
+from loaders.channels.alipay import bills, codes, notifications
+from loaders.channels.protocol import Channel
+
+CHANNEL = Channel(name="alipay", title="支付宝", bills=bills, notifications=notifications, codes=codes)

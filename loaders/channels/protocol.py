@@ -1,0 +1,103 @@
+"""What a channel is: a name, a title and up to four parts, each a module of the same shape.
+
+Every part is pure: bytes, keys and settings are given, records are returned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from loaders.records import BillFrame, Notification, Outcome
+
+FieldType = Literal["text", "money", "fee", "time"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The beginning and end of a file, enough to tell what it is. `tail` may overlap `head`."""
+
+    name: str
+    head: bytes
+    tail: bytes
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class BillField:
+    """One field of a bill's rows: the header texts it appears under, and its type."""
+
+    name: str
+    headers: tuple[str, ...]
+    type: FieldType = "text"
+    required: bool = False
+
+
+class BillPart(Protocol):
+    """A channel's `bills.py`."""
+
+    FIELDS: Mapping[str, Sequence[BillField]]
+    KINDS: Mapping[str, Mapping[str, str]]
+    TIME_OFFSET_S: int
+
+    def recognises(self, sample: Sample) -> str | None:
+        """The kind of bill this is, or None. Raises RefusedInput for known wrong files."""
+
+    def encoding(self, sample: Sample) -> str:
+        """The codec of the file's text."""
+
+    def frame(self, sample: Sample, kind: str) -> BillFrame:
+        """Identity, span, header and totals. Raises RefusedInput when truncated or re-saved."""
+
+    def mend(self, cells: list[str], columns: Sequence[str]) -> list[str] | None:
+        """Cells of a row whose count is off, put right; None if that cannot be told."""
+
+    def check_summary(self, sample: Sample, totals: Mapping[str, int]) -> str | None:
+        """What in the summary member contradicts the detail's totals, or None."""
+
+
+class NotificationPart(Protocol):
+    """A channel's `notifications.py`."""
+
+    RETRY_LADDER_S: Sequence[int]
+
+    def read_keys(self, config: Mapping[str, Any], read: Callable[[str], bytes]) -> Any:
+        """Verification keys and identity from the channel's settings. Raises ConfigurationError."""
+
+    def read(
+        self, headers: Mapping[str, str], message: str | Mapping[str, Any], keys: Any
+    ) -> Notification:
+        """Verify and read one message: its body as received, or the fields a shop logged.
+
+        Raises BadSignature or RefusedInput.
+        """
+
+    def is_message(self, message: str | Mapping[str, Any]) -> bool:
+        """True if this body, or fields of these names, is a message of this channel."""
+
+
+class CodePart(Protocol):
+    """A channel's `codes.py`."""
+
+    def answer(
+        self, method: str | None, reached: bool, code: str | None, sub_code: str | None
+    ) -> Outcome:
+        """What the channel's answer to an attempt means."""
+
+    def is_payment_call(self, method: str | None) -> bool:
+        """True for a call that tries to be paid; queries, refunds and closes are none."""
+
+    def read_call(self, call: Mapping[str, Any]) -> dict[str, Any]:
+        """One line of a raw API call log as an attempt's fields. Raises ValueError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A payment company, as far as this program speaks its language."""
+
+    name: str
+    title: str
+    bills: BillPart | None = None
+    notifications: NotificationPart | None = None
+    codes: CodePart | None = None

@@ -1,0 +1,315 @@
+"""The job behind `mdash load`: files → identified → staged → stored, with a report of each."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from tempfile import mkdtemp
+
+from loaders import checkout, notifications, settlement
+from loaders.channels import CHANNELS, identify, retry_ladders
+from loaders.channels.protocol import Channel
+from loaders.errors import ConfigurationError, MdashError, RefusedInput
+from loaders.files import Content, contents, sha256
+from loaders.records import Reject
+from loaders.settings import Settings
+from loaders.staging import Load, Staged
+from loaders.store.deposit import deposit, known_sha256
+from loaders.store.warehouse import Warehouse
+
+BATCH_FILES = 60
+BATCH_BYTES = 256 * 2**20
+
+
+@dataclass(slots=True)
+class FileReport:
+    """What became of one file. `template` with `values` is the sentence for people."""
+
+    path: str
+    channel: str | None = None
+    kind: str | None = None
+    status: str = "refused"
+    rows: int = 0
+    rejected: int = 0
+    duplicates: int = 0
+    sha256: str | None = None
+    covers: tuple[date, date] | None = None
+    template: str | None = None
+    values: dict[str, object] = field(default_factory=dict)
+    rejects: list[Reject] = field(default_factory=list)
+    exit_code: int = 0
+
+
+Progress = Callable[[int, int, str], None]
+
+
+def load_paths(
+    settings: Settings, paths: Sequence[Path], progress: Progress | None = None
+) -> list[FileReport]:
+    """Load files and folders. A refused file never keeps the others from being loaded."""
+    files = list(_expand(paths))
+    reports: list[FileReport] = []
+    with Warehouse(settings, retry_ladders()) as warehouse:
+        _sweep(settings.home / "tmp")
+        for batch in _batches(files):
+            reports.extend(_load_batch(warehouse, settings, batch))
+            if progress:
+                progress(len(reports), len(files), batch[-1].name)
+    return reports
+
+
+def _expand(paths: Iterable[Path]) -> Iterator[Path]:
+    for path in paths:
+        if path.is_dir():
+            yield from sorted(
+                item
+                for item in path.rglob("*")
+                if item.is_file() and not any(p.startswith(".") for p in item.parts[-3:])
+            )
+        else:
+            yield path
+
+
+def _batches(files: Sequence[Path]) -> Iterator[list[Path]]:
+    """Files that are stored in one transaction: many small ones, or one large."""
+    batch: list[Path] = []
+    size = 0
+    for path in files:
+        batch.append(path)
+        size += path.stat().st_size if path.exists() else 0
+        if len(batch) >= BATCH_FILES or size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a killed load left; the store's lock is held, so nobody uses it."""
+    for item in folder.iterdir():
+        if item.name.startswith("load-"):
+            shutil.rmtree(item, ignore_errors=True)
+
+
+@contextmanager
+def _workplace(settings: Settings) -> Iterator[Path]:
+    folder = Path(mkdtemp(prefix="load-", dir=settings.home / "tmp"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _load_batch(
+    warehouse: Warehouse, settings: Settings, paths: Sequence[Path]
+) -> list[FileReport]:
+    reports: list[FileReport] = []
+    waiting: list[tuple[FileReport, list[Staged]]] = []
+    seen: set[str] = set()
+    with _workplace(settings) as work:
+        for path in paths:
+            report = FileReport(path=str(path))
+            reports.append(report)
+            try:
+                staged = _stage(warehouse, settings, path, report, seen, work)
+            except MdashError as error:
+                _refuse(report, error)
+            else:
+                waiting.append((report, staged))
+        loads = [staged for _, group in waiting for staged in group]
+        if loads:
+            deposit(warehouse, loads)
+    for report, group in waiting:
+        _tell(report, [staged.load for staged in group])
+    return reports
+
+
+def _refuse(report: FileReport, error: MdashError) -> None:
+    report.status = "refused"
+    report.template, report.values = error.template, error.values
+    report.exit_code = 2 if isinstance(error, ConfigurationError) else 4
+
+
+def _tell(report: FileReport, loads: Sequence[Load]) -> None:
+    if not loads:
+        return
+    for load in loads:
+        report.rows += load.rows
+        report.rejected += load.reject_count
+        report.duplicates += load.duplicates
+        report.rejects.extend(load.rejects)
+        if load.first_day and load.last_day:
+            report.covers = (load.first_day, load.last_day)
+    report.status = loads[0].status
+    if report.rejected:
+        report.exit_code = 3
+        report.template = "{count} rows or messages were rejected; the first is line {line}: {why}"
+        first = report.rejects[0]
+        report.values = {
+            "count": report.rejected,
+            "line": first.line,
+            "why": MdashError(first.template, **first.values),
+        }
+    elif report.status == "superseded":
+        report.template = "A newer export of the same days is loaded already; this one changes nothing."
+
+
+def _stage(
+    warehouse: Warehouse,
+    settings: Settings,
+    path: Path,
+    report: FileReport,
+    seen: set[str],
+    work: Path,
+) -> list[Staged]:
+    """Identify and read one file. An empty list: it is loaded already, as the report says."""
+    try:
+        report.sha256 = sha256(path)
+    except FileNotFoundError as error:
+        raise RefusedInput("There is no such file.") from error
+    except OSError as error:
+        raise RefusedInput("The file cannot be read: {why}.", why=error.strerror or "?") from error
+    known = known_sha256(warehouse, report.sha256)
+    if known is not None or report.sha256 in seen:
+        report.status = "duplicate"
+        report.template = "These very bytes are loaded already."
+        if known is not None:
+            report.channel, report.kind, report.covers = known
+        return []
+    with contents(path, work) as found:
+        staged = _read(settings, path, found, report, work)
+    seen.add(report.sha256)
+    return staged
+
+
+def _read(
+    settings: Settings, path: Path, found: list[Content], report: FileReport, work: Path
+) -> list[Staged]:
+    bills: dict[tuple[str, str], list[Content]] = {}
+    summaries: list[Content] = []
+    logs: list[Content] = []
+    for content in found:
+        sample = content.sample()
+        _refuse_foreign(sample.head)
+        match = identify(sample)
+        if match is None:
+            logs.append(content)
+        elif match[1] == "bill_summary":
+            summaries.append(content)
+            report.channel = match[0].name
+        else:
+            bills.setdefault((match[0].name, match[1]), []).append(content)
+    if bills:
+        return _read_bills(settings, path, bills, summaries, report, work)
+    if summaries:
+        report.kind, report.status = "bill_summary", "loaded"
+        report.template = "A summary holds control totals only; load the detail (明细) beside it."
+        return []
+    return [_read_log(settings, path, content, report, work) for content in logs]
+
+
+def _read_bills(
+    settings: Settings,
+    path: Path,
+    bills: dict[tuple[str, str], list[Content]],
+    summaries: list[Content],
+    report: FileReport,
+    work: Path,
+) -> list[Staged]:
+    staged = []
+    for (name, kind), parts in sorted(bills.items(), reverse=True):
+        channel = CHANNELS[name]
+        load = _new_load(path, report, kind, channel)
+        parts.sort(key=lambda content: (len(content.name), content.name))
+        read, totals = settlement.stage(channel, kind, parts, load, _under(work, len(staged)))
+        load.account = load.account or str(settings.channels.get(name, {}).get("seller_id", ""))
+        _check_summaries(channel, summaries, totals)
+        load.content_key = _content_key(parts)
+        staged.append(read)
+    report.channel, report.kind = staged[0].load.channel, staged[0].load.kind
+    return staged
+
+
+def _under(work: Path, number: int) -> Path:
+    folder = Path(mkdtemp(prefix=f"bill-{number}-", dir=work))
+    return folder
+
+
+def _content_key(parts: Sequence[Content]) -> str:
+    return ":".join(sha256(part.path) for part in parts)
+
+
+def _check_summaries(
+    channel: Channel, summaries: Sequence[Content], totals: dict[str, int]
+) -> None:
+    assert channel.bills is not None
+    for summary in summaries:
+        contradiction = channel.bills.check_summary(summary.sample(), totals)
+        if contradiction:
+            raise RefusedInput(
+                "The archive's summary (汇总) contradicts its detail in {total}. Download it again.",
+                total=contradiction,
+            )
+
+
+def _read_log(
+    settings: Settings, path: Path, content: Content, report: FileReport, work: Path
+) -> Staged:
+    head = content.sample().head.decode("utf-8", errors="replace")
+    lines = [line for line in head.splitlines()[:200] if line.strip()]
+    for kind, job in (("checkout_log", checkout), ("notification_log", notifications)):
+        if job.looks_like_log(lines):
+            report.kind = kind
+            load = _new_load(path, report, kind, None)
+            staged = job.stage(content.path, load, settings, work)
+            report.channel = load.channel
+            return staged
+    raise RefusedInput(
+        "This is no bill, notification log or checkout log that mdash knows. Give it Alipay's"
+        " 业务明细 or 账务明细 as downloaded, a notification log, or a checkout log."
+    )
+
+
+def _new_load(path: Path, report: FileReport, kind: str, channel: Channel | None) -> Load:
+    assert report.sha256 is not None
+    return Load(
+        file=path.name,
+        channel=channel.name if channel else None,
+        kind=kind,
+        sha256=report.sha256,
+        content_key=report.sha256,
+    )
+
+
+def _refuse_foreign(head: bytes) -> None:
+    """Wrong files that are met often, each with what to do."""
+    start = head.lstrip(b"\xef\xbb\xbf \r\n\t")[:512]
+    if start.startswith(b"<"):
+        raise RefusedInput(
+            "This is a web page or an XML error, not a bill. The download failed: try it again."
+        )
+    if start.startswith(b"{") and (b'"error_response"' in start or b"_response\"" in start[:80]):
+        code = _error_code(head)
+        raise RefusedInput(
+            "This is an error answer of the channel's API ({code}), saved as if it were a bill."
+            " Download it again.",
+            code=code,
+        )
+    if start.startswith(b"\xd0\xcf\x11\xe0"):
+        raise RefusedInput(
+            "This is an Excel workbook. Download the bill as CSV and load the file as it is."
+        )
+
+
+def _error_code(head: bytes) -> str:
+    try:
+        document = json.loads(head)
+        node = next(value for value in document.values() if isinstance(value, dict))
+        return str(node.get("sub_code") or node.get("code") or "?")[:60]
+    except (ValueError, StopIteration, AttributeError):
+        return "?"

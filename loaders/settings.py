@@ -1,0 +1,114 @@
+"""Settings of one home: mdash.toml, overridden by MDASH_… environment variables.
+
+Secrets are read from files (or the environment) and never printed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from loaders.errors import ConfigurationError
+
+
+class Shop(BaseModel):
+    """The merchant itself: name, business-day timezone and reading language."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: str = ""
+    timezone: str = "Asia/Shanghai"
+    language: Literal["zh", "en"] = "zh"
+
+    @field_validator("timezone")
+    @classmethod
+    def _exists(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError) as error:
+            raise ValueError(f"{value!r} is not a timezone") from error
+        return value
+
+
+class Store(BaseModel):
+    """Where the lake's catalog and data files are."""
+
+    model_config = ConfigDict(extra="forbid")
+    catalog: str = "sqlite"
+    data: str = "lake/"
+
+
+class Settings(BaseSettings):
+    """Everything `mdash.toml` says. `channels` keeps each channel's own table unread."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MDASH_", env_nested_delimiter="__", extra="ignore", toml_file=None
+    )
+    home: Path
+    shop: Shop = Field(default_factory=Shop)
+    store: Store = Field(default_factory=Store)
+    channels: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        del dotenv_settings, file_secret_settings
+        home = getattr(init_settings, "init_kwargs", {}).get("home")
+        toml = Path(home) / "mdash.toml" if home else None
+        source = TomlConfigSettingsSource(
+            settings_cls, toml_file=toml if toml and toml.exists() else None
+        )
+        return init_settings, env_settings, source
+
+    def file(self, name: str) -> Path:
+        """The path of a file named in the settings; relative paths are under the home."""
+        return self.home / Path(name).expanduser()
+
+    def read_file(self, name: str) -> bytes:
+        """Content of a file named in the settings. Raises ConfigurationError."""
+        path = self.file(name)
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise ConfigurationError(
+                "The file {path}, named in mdash.toml, cannot be read: {why}.",
+                path=str(path),
+                why=error.strerror or type(error).__name__,
+            ) from error
+
+
+def default_home() -> Path:
+    """The platform's user-data folder of this program."""
+    return Path(platformdirs.user_data_dir("mdash"))
+
+
+def load_settings(home: Path) -> Settings:
+    """Read the settings of a home; a home without mdash.toml has the defaults."""
+    try:
+        return Settings(home=home.absolute())
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConfigurationError(
+            "mdash.toml: {key}: {why}.",
+            key=".".join(str(part) for part in first["loc"]),
+            why=first["msg"],
+        ) from error
+    except (ValueError, OSError) as error:
+        raise ConfigurationError(
+            "mdash.toml cannot be read: {why}.", why=str(error).splitlines()[0]
+        ) from error

@@ -1,0 +1,343 @@
+"""The job for bills: bytes → checked, staged rows of settlement and account lines.
+
+Rows are split before they are decoded: in GBK no trail byte is a comma or a newline. Whole
+blocks in good order go to DuckDB's CSV reader as they are; a block with an odd row is read
+line by line.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from queue import Queue
+
+import duckdb
+
+from loaders.channels.protocol import BillField, Channel
+from loaders.errors import RefusedInput
+from loaders.files import Content
+from loaders.records import BillFrame, Reject
+from loaders.staging import Load, Staged
+
+_BLOCK_BYTES = 48 * 2**20
+_UNIT = "\x1f"
+_TABLES = {"trade_bill": "trade_lines", "account_bill": "account_log"}
+_ODD_CELLS = "The row has {cells} cells, the header {columns}; its columns cannot be told apart."
+_NOT_TEXT = "The row holds bytes that are no text in the bill's encoding."
+_NOT_READABLE = "The row's {column} cannot be read."
+RESAVED = (
+    "This bill was opened and saved by Excel, which damages long numbers and times. Download it"
+    " again and load the file as it is."
+)
+_MISMATCH = (
+    "The bill's total of {total} says {stated}, its rows give {counted}. The file is damaged or"
+    " edited; download it again."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Some rows as UTF-8 text on disk. `lines` is None where rows are consecutive."""
+
+    path: Path
+    first_line: int
+    delimiter: str
+    is_numbered: bool
+
+
+def stage(
+    channel: Channel, kind: str, contents: Sequence[Content], load: Load, work: Path
+) -> tuple[Staged, dict[str, int]]:
+    """Read the parts of one bill; returns the staged rows and their control totals.
+
+    Raises RefusedInput when a part is cut off, re-saved, or contradicts its totals.
+    """
+    bills = channel.bills
+    if bills is None:
+        raise RefusedInput("The channel {channel} has no bills.", channel=channel.name)
+    connection = duckdb.connect(":memory:")
+    connection.execute("set memory_limit = '400MB'")
+    connection.execute(f"set temp_directory = '{work}'")
+    parts: list[tuple[Path, int | None]] = []
+    stated: dict[str, int] = {}
+    try:
+        for number, content in enumerate(contents):
+            frame = bills.frame(content.sample(), kind)
+            _widen(load, frame)
+            before = load.reject_count
+            made = _read_part(channel, frame, content, load, connection, work, number)
+            totals = _count(connection, kind, [path for path, _ in made])
+            _check(frame.totals, totals, load.reject_count - before)
+            _add(stated, frame.totals or totals)
+            parts.extend(made)
+        staged = Staged(load, _TABLES[kind], parts)
+        _place(connection, staged)
+    finally:
+        connection.close()
+    return staged, stated
+
+
+def _widen(load: Load, frame: BillFrame) -> None:
+    load.account = load.account or frame.account or ""
+    if frame.first_day and frame.last_day:
+        load.first_day = min(load.first_day or frame.first_day, frame.first_day)
+        load.last_day = max(load.last_day or frame.last_day, frame.last_day)
+    if frame.exported_at:
+        load.exported_at = max(load.exported_at or frame.exported_at, frame.exported_at)
+
+
+def _add(totals: dict[str, int], more: dict[str, int]) -> None:
+    for name, value in more.items():
+        totals[name] = totals.get(name, 0) + value
+
+
+def _read_part(
+    channel: Channel, frame: BillFrame, content: Content, load: Load,
+    connection: duckdb.DuckDBPyConnection, work: Path, number: int,
+) -> list[tuple[Path, int | None]]:
+    """Turn one part into Parquet, block by block, decoding the next block meanwhile."""
+    assert channel.bills is not None
+    reader = _Decoder(channel, frame, content, work / f"part{number}")
+    made = []
+    for at, block in enumerate(reader.blocks()):
+        target = work / f"{load.sha256[:16]}-{number}-{at}.parquet"
+        connection.execute(_to_parquet(channel, frame, block, target))
+        block.path.unlink()
+        _reject_unreadable(connection, block, target, load)
+        made.append((target, None if block.is_numbered else block.first_line))
+    load.reject_all(reader.rejects)
+    return made
+
+
+class _Decoder:
+    """Decodes the rows of a part into UTF-8 blocks on disk, in a thread of its own."""
+
+    def __init__(self, channel: Channel, frame: BillFrame, content: Content, stem: Path) -> None:
+        assert channel.bills is not None
+        self.rejects: list[Reject] = []
+        self._bills, self._frame, self._content, self._stem = channel.bills, frame, content, stem
+        self._codec = channel.bills.encoding(content.sample()).removesuffix("-sig")
+        self._queue: Queue[Block | BaseException | None] = Queue(maxsize=1)
+
+    def blocks(self) -> Iterator[Block]:
+        """Blocks in file order; errors of the thread are raised here."""
+        thread = threading.Thread(target=self._run, daemon=True)
+        thread.start()
+        while (item := self._queue.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+        thread.join()
+
+    def _run(self) -> None:
+        try:
+            line = self._frame.data_line
+            for number, raw in enumerate(self._raw_blocks()):
+                path = self._stem.with_suffix(f".{number}.csv")
+                self._queue.put(self._block(raw, line, path))
+                line += raw.count(b"\n")
+            self._queue.put(None)
+        except BaseException as error:
+            self._queue.put(error)
+
+    def _raw_blocks(self) -> Iterator[bytes]:
+        left = self._frame.data_ends - self._frame.data_starts
+        with self._content.path.open("rb") as file:
+            file.seek(self._frame.data_starts)
+            while left > 0:
+                raw = file.read(min(_BLOCK_BYTES, left))
+                left -= len(raw)
+                if left > 0:
+                    rest = file.readline(left)
+                    left -= len(rest)
+                    raw += rest
+                yield raw
+
+    def _block(self, raw: bytes, line: int, path: Path) -> Block:
+        bare = raw.translate(None, b"\t\r")
+        rows = bare.count(b"\n") + (not bare.endswith(b"\n"))
+        cells = rows * (len(self._frame.columns) - 1)
+        if bare.count(b",") == cells and b"\n#" not in bare and b"\n\n" not in bare:
+            try:
+                path.write_bytes(
+                    bare if self._codec == "utf-8" else bare.decode(self._codec).encode("utf-8")
+                )
+                if self._codec == "utf-8":
+                    bare.decode("utf-8")
+            except UnicodeDecodeError:
+                pass
+            else:
+                return Block(path, line, ",", is_numbered=False)
+        path.write_text("".join(self._mended(bare, line)), encoding="utf-8", newline="")
+        return Block(path, line, _UNIT, is_numbered=True)
+
+    def _mended(self, bare: bytes, line: int) -> Iterator[str]:
+        columns = self._frame.columns
+        for number, raw in enumerate(bare.split(b"\n"), start=line):
+            if not raw.strip() or raw.startswith(b"#"):
+                continue
+            try:
+                cells: list[str] | None = raw.decode(self._codec).split(",")
+            except UnicodeDecodeError:
+                self.rejects.append(Reject(number, _NOT_TEXT))
+                continue
+            assert cells is not None
+            if [cell.strip() for cell in cells[:2]] == list(columns[:2]):
+                continue
+            found = len(cells)
+            if found != len(columns):
+                cells = self._bills.mend(cells, columns)
+            if cells is None:
+                self.rejects.append(
+                    Reject(number, _ODD_CELLS, {"cells": found, "columns": len(columns)})
+                )
+                continue
+            yield _UNIT.join([str(number), *(cell.replace(_UNIT, " ") for cell in cells)]) + "\n"
+
+
+def _to_parquet(channel: Channel, frame: BillFrame, block: Block, target: Path) -> str:
+    """The statement that turns a block into typed columns, with `problem` where a cell fails."""
+    assert channel.bills is not None
+    names = [f"c{at}" for at in range(len(frame.columns))]
+    csv_names = ["line", *names] if block.is_numbered else names
+    shape = ", ".join(f"'{name}': 'VARCHAR'" for name in csv_names)
+    fields = _present(channel.bills.FIELDS[frame.kind], frame.columns)
+    offset = channel.bills.TIME_OFFSET_S
+    typed = [f"{_typed(item, name, offset)} as {item.name}" for item, name in fields]
+    problems = [
+        f"when {item.name} is null and coalesce(trim({name}), '') <> '' then '{item.headers[0]}'"
+        for item, name in fields
+        if item.type != "text"
+    ]
+    problems += [
+        f"when {item.name} is null then '{item.headers[0]}'"
+        for item, _ in fields
+        if item.required and item.type in ("time",)
+    ]
+    kinds = " ".join(
+        f"when '{text}' then '{ours}'" for text, ours in channel.bills.KINDS[frame.kind].items()
+    )
+    line = "cast(line as bigint) as line, " if block.is_numbered else ""
+    return (
+        f"copy (select {line}{', '.join(typed)},"
+        f" case type {kinds} else 'other' end as kind,"
+        f" case {' '.join(problems)} end as problem,"
+        f" cast(finished_at + to_seconds({offset}) as date) as billed_on"
+        f" from read_csv('{block.path}', header = false, delim = '{block.delimiter}', quote = '',"
+        f" escape = '', auto_detect = false, columns = {{{shape}}}, max_line_size = 8388608)"
+        f") to '{target}' (format parquet)"
+    )
+
+
+def _present(
+    fields: Sequence[BillField], columns: Sequence[str]
+) -> list[tuple[BillField, str]]:
+    """Each field with the name of its cell; fields this column set lacks get an empty one."""
+    found = []
+    for item in fields:
+        at = next((columns.index(text) for text in item.headers if text in columns), None)
+        found.append((item, "null::varchar" if at is None else f"c{at}"))
+    return found
+
+
+def _typed(item: BillField, cell: str, offset_s: int) -> str:
+    """The SQL that reads a cell as its field's type; null where it cannot be read."""
+    if item.type == "text":
+        return f"nullif(trim({cell}), '')"
+    if item.type == "time":
+        return f"try_cast(trim({cell}) as timestamp) - to_seconds({offset_s})"
+    if item.type == "fee":
+        return f"try_cast(trim({cell}) as decimal(15, 5)) * 100::decimal(18, 3)"
+    yuan = f"try_cast(trim({cell}) as decimal(17, 4))"
+    return f"case when {yuan} * 100 % 1 = 0 then cast({yuan} * 100 as bigint) end"
+
+
+def _listed(paths: Sequence[Path]) -> str:
+    return "[" + ", ".join(f"'{path}'" for path in paths) + "]"
+
+
+def _reject_unreadable(
+    connection: duckdb.DuckDBPyConnection, block: Block, target: Path, load: Load
+) -> None:
+    line = "line" if block.is_numbered else f"file_row_number + {block.first_line}"
+    bad = connection.execute(
+        f"select {line}, problem from read_parquet('{target}', file_row_number = true)"
+        " where problem is not null order by 1"
+    ).fetchall()
+    load.reject_all([Reject(line, _NOT_READABLE, {"column": column}) for line, column in bad])
+
+
+def _count(
+    connection: duckdb.DuckDBPyConnection, kind: str, paths: Sequence[Path]
+) -> dict[str, int]:
+    """What the rows add up to, under the names of the bill's own totals."""
+    if not paths:
+        return {}
+    if kind == "trade_bill":
+        sums = "".join(
+            f", count(*) filter (where kind = '{name}') as {name}_count,"
+            f" coalesce(sum(receipt_fen) filter (where kind = '{name}'), 0) as {name}_fen"
+            for name in ("payment", "refund")
+        )
+    else:
+        sums = (
+            ", count(*) filter (where coalesce(income_fen, 0) <> 0) as income_count"
+            ", coalesce(sum(income_fen), 0) as income_fen"
+            ", count(*) filter (where coalesce(expense_fen, 0) <> 0) as expense_count"
+            ", coalesce(sum(expense_fen), 0) as expense_fen"
+        )
+    ids = "trade_no" if kind == "trade_bill" else "log_no"
+    cursor = connection.execute(
+        f"select count(*) filter (where contains({ids}, 'E+')) as resaved{sums}"
+        f" from read_parquet({_listed(paths)}) where problem is null"
+    )
+    names = [column[0] for column in cursor.description or ()]
+    row = cursor.fetchone()
+    totals = {name: int(value) for name, value in zip(names, row or (), strict=False)}
+    if totals.pop("resaved", 0):
+        raise RefusedInput(RESAVED)
+    return totals
+
+
+def _check(stated: dict[str, int], counted: dict[str, int], rejected: int) -> None:
+    """Compare a part with its own totals; with rejected rows only the number of rows can agree."""
+    if not stated:
+        return
+    if rejected:
+        rows = [name for name in stated if name.endswith("_count")]
+        says, gives = sum(stated[name] for name in rows), rejected
+        gives += sum(counted.get(name, 0) for name in rows)
+        if says != gives:
+            raise RefusedInput(_MISMATCH, total="rows", stated=says, counted=gives)
+        return
+    for name, value in stated.items():
+        found = counted.get(name, 0)
+        if value != found and not (name == "expense_fen" and abs(value) == abs(found)):
+            raise RefusedInput(_MISMATCH, total=name, stated=value, counted=found)
+
+
+def _place(connection: duckdb.DuckDBPyConnection, staged: Staged) -> None:
+    """Set the load's days and how many good rows each has."""
+    load = staged.load
+    rows: list[tuple[date, int]] = []
+    if staged.parts:
+        rows = connection.execute(
+            f"select billed_on, count(*) from read_parquet({_listed([p for p, _ in staged.parts])})"
+            " where problem is null group by billed_on"
+        ).fetchall()
+    if load.first_day is None and rows:
+        load.first_day, load.last_day = min(rows)[0], max(rows)[0]
+    if load.first_day is None or load.last_day is None:
+        raise RefusedInput("The bill names no day and has no row, so it says nothing.")
+    for day, count in rows:
+        clamped = min(max(day, load.first_day), load.last_day)
+        staged.day_rows[clamped] = staged.day_rows.get(clamped, 0) + count
+    load.watermark = utc_end_of(load.last_day)
+
+
+def utc_end_of(day: date) -> datetime:
+    """The end of a bill's day (China time) as naive UTC."""
+    return datetime.combine(day, time()) + timedelta(hours=16)

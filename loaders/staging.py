@@ -1,0 +1,51 @@
+"""What a job has read and not yet stored: rows in Parquet beside a load's description."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+
+from loaders.records import Reject
+
+MAX_KEPT_REJECTS = 50_000
+
+
+@dataclass(slots=True)
+class Load:
+    """One load as it will stand in the ledger of loads. Instants are naive UTC."""
+
+    file: str
+    channel: str | None
+    kind: str
+    sha256: str
+    content_key: str
+    account: str = ""
+    first_day: date | None = None
+    last_day: date | None = None
+    exported_at: datetime | None = None
+    watermark: datetime | None = None
+    rows: int = 0
+    duplicates: int = 0
+    rejects: list[Reject] = field(default_factory=list)
+    reject_count: int = 0
+    status: str = "loaded"
+    load_id: int = 0
+
+    def reject_all(self, rejects: list[Reject]) -> None:
+        """Count rejects, and keep them up to a bound that no careful log reaches."""
+        self.reject_count += len(rejects)
+        self.rejects.extend(rejects[: max(0, MAX_KEPT_REJECTS - len(self.rejects))])
+
+
+@dataclass(slots=True)
+class Staged:
+    """A load with its rows: `parts` are Parquet files of the lake table `table`.
+
+    A bill's part carries the line its first row stands in, or None where rows name their own.
+    """
+
+    load: Load
+    table: str
+    parts: list[tuple[Path, int | None]]
+    day_rows: dict[date, int] = field(default_factory=dict)

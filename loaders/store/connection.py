@@ -1,0 +1,175 @@
+"""Connections to the lake: extensions, attachment, time and latency macros."""
+
+from __future__ import annotations
+
+import importlib
+import sqlite3
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import duckdb
+
+from loaders.errors import ConfigurationError
+from loaders.settings import Settings
+
+MEMORY_LIMIT = "560MB"
+ID_BUCKETS = 16
+INLINED_ROWS = 64
+"""Inserts up to this many rows stay in the catalog until `maintain` writes them out."""
+
+
+def connect(
+    settings: Settings, ladders: Mapping[str, Sequence[int]], *, read_only: bool
+) -> duckdb.DuckDBPyConnection:
+    """A DuckDB connection with the home's lake attached as `lake`. Raises ConfigurationError.
+
+    A home without a lake can only be opened for writing.
+    """
+    connection = duckdb.connect(":memory:")
+    try:
+        _configure(connection, settings)
+        _attach(connection, settings, read_only)
+    except duckdb.Error as error:
+        connection.close()
+        raise ConfigurationError(
+            "The store cannot be opened: {why}", why=str(error).splitlines()[0]
+        ) from error
+    _define_macros(connection, settings.shop.timezone, ladders)
+    return connection
+
+
+def exists(settings: Settings) -> bool:
+    """True if this home has a lake already (a shared catalog is taken to exist)."""
+    return settings.store.catalog != "sqlite" or _catalog_file(settings).exists()
+
+
+def _configure(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    spill = settings.home / "tmp"
+    connection.execute("set TimeZone = 'UTC'")
+    connection.execute(f"set memory_limit = '{MEMORY_LIMIT}'")
+    connection.execute(f"set temp_directory = {_quoted(str(spill))}")
+    connection.execute("set enable_progress_bar = false")
+    connection.execute("set autoinstall_known_extensions = false")
+    names = ["ducklake"]
+    names.append("sqlite_scanner" if settings.store.catalog == "sqlite" else "postgres_scanner")
+    if settings.store.data.startswith("s3://"):
+        names.append("httpfs")
+    for name in names:
+        load_extension(connection, name)
+
+
+def load_extension(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Load an extension from its Python package; without one, from DuckDB's own store."""
+    try:
+        package = importlib.import_module(f"duckdb_extension_{name}")
+    except ModuleNotFoundError:
+        connection.execute(f"install {name}")
+        connection.execute(f"load {name}")
+        return
+    folder = Path(package.__path__[0]) / "extensions" / f"v{duckdb.__version__}"
+    connection.execute(f"load {_quoted(str(folder / f'{name}.duckdb_extension'))}")
+
+
+def _attach(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, read_only: bool
+) -> None:
+    store = settings.store
+    if store.catalog == "sqlite":
+        file = _catalog_file(settings)
+        if not file.exists():
+            if read_only:
+                raise ConfigurationError("Nothing has been loaded into this home yet.")
+            _make_catalog(file)
+        target = f"ducklake:sqlite:{file}"
+    elif store.catalog.startswith("postgres:"):
+        target = f"ducklake:{store.catalog}"
+    else:
+        raise ConfigurationError(
+            "mdash.toml: store.catalog is 'sqlite' or begins with 'postgres:', not {value}.",
+            value=store.catalog.split(":")[0],
+        )
+    data = store.data if "://" in store.data else str(settings.file(store.data)).rstrip("/") + "/"
+    options = [f"data_path {_quoted(data)}", f"data_inlining_row_limit {INLINED_ROWS}"]
+    if read_only:
+        options.append("read_only")
+    connection.execute(f"attach {_quoted(target)} as lake ({', '.join(options)})")
+
+
+def _catalog_file(settings: Settings) -> Path:
+    return settings.home / "catalog.sqlite"
+
+
+def _make_catalog(file: Path) -> None:
+    """An SQLite catalog in WAL mode: in its default mode readers fail while one writes."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    catalog = sqlite3.connect(file)
+    try:
+        catalog.execute("pragma journal_mode = wal")
+    finally:
+        catalog.close()
+    file.chmod(0o600)
+
+
+def _define_macros(
+    connection: duckdb.DuckDBPyConnection, timezone: str, ladders: Mapping[str, Sequence[int]]
+) -> None:
+    connection.execute(f"create macro shop_time(moment) as {_shop_time_sql(timezone)}")
+    connection.execute(f"create macro utc_time(moment) as {_utc_time_sql(timezone)}")
+    connection.execute("create macro shop_day(moment) as cast(shop_time(moment) as date)")
+    connection.execute("create macro shop_hour(moment) as date_trunc('hour', shop_time(moment))")
+    connection.execute(
+        "create macro latency_bucket(ms) as case when ms is null then null when ms < 0 then -1"
+        " else cast(floor(ln(ms + 1) / ln(1.02)) as integer) end"
+    )
+    connection.execute(
+        "create macro bucket_ms(bucket) as power(1.02, bucket + 0.5) - 1"
+    )
+    connection.execute("create macro id_hash(id) as cast(md5_number_lower(id) >> 1 as bigint)")
+    connection.execute(f"create macro id_bucket(hashed) as cast(hashed % {ID_BUCKETS} as tinyint)")
+    cases = " ".join(
+        f"when {_quoted(name)} then rung_in({list(ladder)}, ms)"
+        for name, ladder in ladders.items()
+        if ladder
+    )
+    connection.execute(
+        "create macro rung_in(ladder, ms) as case when ms < ladder[1] * 800 then 0 else"
+        " list_position(list_transform(ladder, lambda due: abs(ms - due * 1000) <= due * 200), true)"
+        " end"
+    )
+    connection.execute(
+        f"create macro rung_of(channel, ms) as case channel {cases} end"
+        if cases
+        else "create macro rung_of(channel, ms) as null::integer"
+    )
+
+
+def _shop_time_sql(timezone: str) -> str:
+    offset = _fixed_offset_s(timezone)
+    if offset is not None:
+        return f"moment + to_seconds({offset})"
+    return f"timezone({_quoted(timezone)}, timezone('UTC', moment))"
+
+
+def _utc_time_sql(timezone: str) -> str:
+    offset = _fixed_offset_s(timezone)
+    if offset is not None:
+        return f"moment - to_seconds({offset})"
+    return f"timezone('UTC', timezone({_quoted(timezone)}, moment))"
+
+
+def _fixed_offset_s(timezone: str) -> int | None:
+    """Seconds east of UTC where the zone has had one offset since 2010, else None."""
+    zone = ZoneInfo(timezone)
+    offsets = {
+        datetime(year, month, 1, tzinfo=UTC).astimezone(zone).utcoffset()
+        for year in range(2010, 2041)
+        for month in range(1, 13)
+    }
+    only = offsets.pop()
+    return None if offsets or only is None else int(only.total_seconds())
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

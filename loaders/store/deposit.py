@@ -1,0 +1,368 @@
+"""Staged loads into the lake, whole or not at all; and a load out of it again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from loaders.errors import RefusedInput
+from loaders.records import Reject
+from loaders.staging import Load, Staged
+from loaders.store.warehouse import Warehouse
+
+BILL_TABLES = {"trade_bill": "trade_lines", "account_bill": "account_log"}
+LOG_TABLES = {"notification_log": "deliveries", "checkout_log": "checkout_log"}
+_NO_DAY = "date '1970-01-01'"
+_AMOUNT = "The message's amount is not the order's; it is not counted as a payment."
+
+
+def known_sha256(
+    warehouse: Warehouse, digest: str
+) -> tuple[str | None, str, tuple[date, date] | None] | None:
+    """Channel, kind and days of the load with these bytes, if it stands."""
+    row = warehouse.execute(
+        "select channel, kind, first_day, last_day from lake.loads where sha256 = ?"
+        " and status not in ('undone', 'partial') limit 1",
+        [digest],
+    ).fetchone()
+    if row is None:
+        return None
+    return row[0], row[1], (row[2], row[3]) if row[2] and row[3] else None
+
+
+def deposit(warehouse: Warehouse, staged: Sequence[Staged]) -> None:
+    """Store staged loads in one transaction, bring the models up to date, fill in the counts."""
+    names = ", ".join(item.load.file for item in staged[:3])
+    with warehouse.transaction(f"load {names}{' …' if len(staged) > 3 else ''}"):
+        first_id = warehouse.next_load_id()
+        bills, logs = [], []
+        for number, item in enumerate(staged):
+            item.load.load_id = first_id + number
+            if _is_known_content(warehouse, item):
+                item.load.status = "duplicate"
+                continue
+            (logs if item.load.kind in LOG_TABLES else bills).append(item)
+            _insert_load(warehouse, item.load)
+        keys = [_claim_days(warehouse, item) for item in bills]
+        for table in LOG_TABLES.values():
+            keys.extend(_gather_log(warehouse, table, [i for i in logs if i.table == table]))
+        wanted = [key for key in keys if key]
+        if wanted:
+            warehouse.assign_homes(" union all ".join(wanted))
+        for item in bills:
+            _insert_lines(warehouse, item, bool(wanted))
+        for table in {item.table for item in logs}:
+            _insert_log(warehouse, table)
+        if wanted:
+            warehouse.merge_models()
+        _settle(warehouse, bills)
+        _finish(warehouse, bills, logs)
+
+
+def _is_known_content(warehouse: Warehouse, item: Staged) -> bool:
+    load = item.load
+    if load.kind not in BILL_TABLES:
+        return False
+    row = warehouse.execute(
+        "select 1 from lake.loads where content_key = ? and kind = ? and status <> 'undone'",
+        [load.content_key, load.kind],
+    ).fetchone()
+    return row is not None
+
+
+def _insert_load(warehouse: Warehouse, load: Load) -> None:
+    warehouse.execute(
+        "insert into lake.loads (load_id, file, channel, kind, account, sha256, content_key,"
+        " first_day, last_day, exported_at, rows, rejected, duplicates, status, loaded_at,"
+        " watermark) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            load.load_id, load.file, load.channel, load.kind, load.account, load.sha256,
+            load.content_key, load.first_day, load.last_day, load.exported_at, load.rows,
+            load.reject_count, load.duplicates, load.status,
+            datetime.now(UTC).replace(tzinfo=None), load.watermark,
+        ],
+    )
+
+
+def _claim_days(warehouse: Warehouse, item: Staged) -> str | None:
+    """Enter the bill's days. Returns the query of the order numbers that this touches."""
+    load = item.load
+    scope = "channel = ? and account = ? and kind = ? and day between ? and ?"
+    named = [load.channel, load.account, load.kind, load.first_day, load.last_day]
+    before = warehouse.execute(
+        f"select count(*) from lake.current_days where {scope}", named
+    ).fetchone()
+    warehouse.execute(
+        "insert into lake.bill_days select ?, ?, ?, ?, cast(day as date), ?, ?, 0 from"
+        " generate_series(?::timestamp, ?::timestamp, interval 1 day) as days(day)",
+        [load.load_id, *named[:3], load.exported_at, load.content_key, *named[3:]],
+    )
+    won = {
+        row[0]
+        for row in warehouse.execute(
+            f"select day from lake.current_days where {scope} and load_id = ?",
+            [*named, load.load_id],
+        ).fetchall()
+    }
+    load.rows = sum(count for day, count in item.day_rows.items() if day in won)
+    had = before[0] if before else 0
+    if had:
+        load.status = "replaced" if won else "superseded"
+    if load.kind != "trade_bill":
+        return None
+    keys = (
+        "select order_no, shop_day(coalesce(created_at, finished_at)) as hint_day from"
+        f" read_parquet({_paths(item)}) where problem is null"
+        if item.parts
+        else None
+    )
+    if had:
+        displaced = (
+            "select order_no, home_day as hint_day from lake.trade_lines where"
+            f" channel = '{load.channel}' and account = '{load.account}'"
+            f" and billed_on between '{load.first_day}' and '{load.last_day}'"
+        )
+        keys = f"{keys} union all {displaced}" if keys else displaced
+    return keys
+
+
+def _paths(item: Staged) -> str:
+    return "[" + ", ".join(f"'{path}'" for path, _ in item.parts) + "]"
+
+
+def _insert_lines(warehouse: Warehouse, item: Staged, has_homes: bool) -> None:
+    """Append a bill's good rows; each lies with its order's home day."""
+    load = item.load
+    if not item.parts:
+        return
+    columns = _columns(warehouse, item.table)
+    home = (
+        "coalesce(touched.home_day, billed_on)" if load.kind == "trade_bill" else "billed_on"
+    )
+    own = {
+        "load_id": f"{load.load_id}::bigint",
+        "home_day": home,
+        "channel": f"'{load.channel}'",
+        "account": f"'{load.account}'",
+        "billed_on": f"least(greatest(billed_on, date '{load.first_day}'),"
+        f" date '{load.last_day}')",
+    }
+    listed = ", ".join(f"{own.get(name, 'part.' + name)} as {name}" for name in columns)
+    parts = " union all by name ".join(_numbered(path, first) for path, first in item.parts)
+    join = (
+        "left join touched using (order_no)" if has_homes and load.kind == "trade_bill" else ""
+    )
+    warehouse.execute(
+        f"insert into lake.{item.table} by name select {listed} from ({parts}) as part {join}"
+        " where problem is null"
+    )
+
+
+def _numbered(path: Path, first_line: int | None) -> str:
+    if first_line is None:
+        return f"select * from read_parquet('{path}')"
+    return (
+        f"select * exclude (file_row_number), file_row_number + {first_line} as line"
+        f" from read_parquet('{path}', file_row_number = true)"
+    )
+
+
+def _columns(warehouse: Warehouse, table: str) -> list[str]:
+    rows = warehouse.execute(
+        "select column_name from duckdb_columns() where database_name = 'lake'"
+        " and table_name = ? order by column_index",
+        [table],
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def _gather_log(warehouse: Warehouse, table: str, items: Sequence[Staged]) -> list[str]:
+    """Put the lines not read before into fresh_<table>, counting the others as duplicates."""
+    if not items:
+        return []
+    parts = " union all ".join(
+        f"select {item.load.load_id}::bigint as load_id, * replace"
+        f" (coalesce(hint_day, {_NO_DAY}) as hint_day) from read_parquet({_paths(item)})"
+        for item in items
+    )
+    run = warehouse.execute
+    run(f"create or replace temp table incoming_lines as {parts}")
+    run("set variable hint_first = (select min(hint_day) from incoming_lines)")
+    run("set variable hint_last = (select max(hint_day) from incoming_lines)")
+    run(
+        f"create or replace temp table fresh_{table} as select * from incoming_lines anti join"
+        f" (select line_key from lake.{table} where hint_day between"
+        " getvariable('hint_first') and getvariable('hint_last')) as known using (line_key)"
+        " qualify row_number() over (partition by line_key order by load_id, line) = 1"
+    )
+    _count_lines(warehouse, table, items)
+    run("drop table incoming_lines")
+    only = " and verdict = 'valid'" if table == "deliveries" else ""
+    return [
+        f"select order_no, hint_day from memory.fresh_{table} where order_no is not null{only}"
+    ]
+
+
+def _count_lines(warehouse: Warehouse, table: str, items: Sequence[Staged]) -> None:
+    is_counted = "verdict = 'valid'" if table == "deliveries" else "true"
+    for item in items:
+        load = item.load
+        all_good, fresh = (
+            warehouse.execute(
+                f"select count(*) from {source} where load_id = ? and {is_counted}",
+                [load.load_id],
+            ).fetchone()
+            for source in ("incoming_lines", f"fresh_{table}")
+        )
+        load.rows = fresh[0] if fresh else 0
+        load.duplicates = (all_good[0] if all_good else 0) - load.rows
+        if table == "deliveries":
+            _forgive_read_before(warehouse, load)
+            again = _deliveries_of_known(warehouse, load)
+            load.rows -= again
+            load.duplicates += again
+
+
+def _forgive_read_before(warehouse: Warehouse, load: Load) -> None:
+    """A rejected line that was read and rejected before is a duplicate now, not a reject."""
+    seen = {
+        row[0]
+        for row in warehouse.execute(
+            "select line from incoming_lines where load_id = ? and verdict <> 'valid' and line"
+            " not in (select line from fresh_deliveries where load_id = ?)",
+            [load.load_id, load.load_id],
+        ).fetchall()
+    }
+    if seen:
+        load.rejects = [reject for reject in load.rejects if reject.line not in seen]
+        load.reject_count -= len(seen)
+        load.duplicates += len(seen)
+
+
+def _deliveries_of_known(warehouse: Warehouse, load: Load) -> int:
+    """How many fresh lines deliver a notification that an earlier line delivered."""
+    row = warehouse.execute(
+        "with known as (select distinct channel, notify_id from lake.deliveries where hint_day"
+        " between getvariable('hint_first') and getvariable('hint_last') and verdict = 'valid'),"
+        " counted as (select fresh.load_id, known.notify_id is not null or row_number() over"
+        " (partition by fresh.channel, fresh.notify_id order by fresh.load_id, fresh.line) > 1"
+        " as is_again from fresh_deliveries as fresh left join known using (channel, notify_id)"
+        " where fresh.verdict = 'valid')"
+        " select count(*) filter (where is_again) from counted where load_id = ?",
+        [load.load_id],
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _insert_log(warehouse: Warehouse, table: str) -> None:
+    warehouse.execute(
+        f"insert into lake.{table} by name select fresh.*, coalesce(touched.home_day,"
+        f" fresh.hint_day) as home_day from fresh_{table} as fresh left join touched"
+        " using (order_no) order by home_day"
+        if _has_touched(warehouse)
+        else f"insert into lake.{table} by name select *, hint_day as home_day from fresh_{table}"
+    )
+
+
+def _has_touched(warehouse: Warehouse) -> bool:
+    row = warehouse.execute(
+        "select count(*) from duckdb_tables() where table_name = 'touched'"
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def _settle(warehouse: Warehouse, bills: Sequence[Staged]) -> None:
+    days = [
+        f"select '{load.channel}' as channel, '{load.account}' as account, '{load.kind}' as kind,"
+        f" cast(day as date) as day from generate_series(timestamp '{load.first_day}',"
+        f" timestamp '{load.last_day}', interval 1 day) as days(day)"
+        for load in (item.load for item in bills)
+    ]
+    if days:
+        warehouse.settle_days(" union all ".join(days))
+
+
+def _finish(warehouse: Warehouse, bills: Sequence[Staged], logs: Sequence[Staged]) -> None:
+    """Reject messages whose amount is not the order's, and write the final counts."""
+    wrong = _wrong_amounts(warehouse) if any(i.table == "deliveries" for i in logs) else {}
+    for item in [*bills, *logs]:
+        load = item.load
+        lines = wrong.get(load.load_id, [])
+        load.reject_all([Reject(line, _AMOUNT) for line in lines])
+        load.rows = max(0, load.rows - len(lines))
+        warehouse.execute(
+            "update lake.loads set rows = ?, rejected = ?, duplicates = ?, status = ?"
+            " where load_id = ?",
+            [load.rows, load.reject_count, load.duplicates, load.status, load.load_id],
+        )
+        if load.rejects:
+            warehouse.insert("rejects", warehouse.arrow(_reject_columns(load)))
+    for table in LOG_TABLES.values():
+        warehouse.execute(f"drop table if exists memory.fresh_{table}")
+
+
+def _wrong_amounts(warehouse: Warehouse) -> dict[int, list[int]]:
+    rows = warehouse.execute(
+        "select fresh.load_id, fresh.line from fresh_deliveries as fresh inner join lake.trade as"
+        " trade using (channel, order_no) where fresh.verdict = 'valid' and trade.home_day between"
+        " getvariable('first_day') and getvariable('last_day') and fresh.amount_fen <>"
+        " trade.amount_fen and (trade.ordered_at is not null or trade.billed_on is not null)"
+    ).fetchall()
+    wrong: dict[int, list[int]] = {}
+    for load_id, line in rows:
+        wrong.setdefault(load_id, []).append(line)
+    return wrong
+
+
+def _reject_columns(load: Load) -> dict[str, list[object]]:
+    return {
+        "load_id": [load.load_id] * len(load.rejects),
+        "file": [load.file] * len(load.rejects),
+        "line": [reject.line for reject in load.rejects],
+        "template": [reject.template for reject in load.rejects],
+        "template_values": [
+            json.dumps(reject.values, ensure_ascii=False) for reject in load.rejects
+        ],
+    }
+
+
+def undo(warehouse: Warehouse, load_id: int) -> int:
+    """Take a load back. Returns how many later loads may lack lines and should be loaded again.
+
+    Raises RefusedInput if there is no such load.
+    """
+    row = warehouse.execute(
+        "select kind, file from lake.loads where load_id = ? and status <> 'undone'", [load_id]
+    ).fetchone()
+    if row is None:
+        raise RefusedInput("There is no load with the number {number}.", number=load_id)
+    kind, file = row
+    table = BILL_TABLES.get(kind) or LOG_TABLES[kind]
+    with warehouse.transaction(f"undo load {load_id} {file}"):
+        run = warehouse.execute
+        if kind != "account_bill":
+            warehouse.assign_homes(
+                "select order_no, home_day as hint_day from"
+                f" lake.{table} where load_id = {load_id} and order_no is not null"
+            )
+        run("update lake.loads set status = 'undone' where load_id = ?", [load_id])
+        partial = run(
+            "select count(*) from lake.loads where kind = ? and load_id > ? and duplicates > 0"
+            " and status = 'loaded'",
+            [kind, load_id],
+        ).fetchone()
+        run(
+            "update lake.loads set status = 'partial' where kind = ? and load_id > ? and"
+            " duplicates > 0 and status = 'loaded'",
+            [kind, load_id],
+        )
+        run(f"delete from lake.{table} where load_id = {load_id}")
+        if kind != "account_bill":
+            warehouse.merge_models()
+        if kind in BILL_TABLES:
+            warehouse.settle_days(
+                f"select channel, account, kind, day from lake.bill_days where load_id = {load_id}"
+            )
+    return int(partial[0]) if partial else 0

@@ -1,0 +1,128 @@
+-- One row per channel, order and refund number, for the orders named in `touched`.
+with
+billed as (
+    select
+        line.channel,
+        line.order_no,
+        coalesce(line.refund_no, line.order_no) as refund_no,
+        sum(abs(case when line.order_fen = 0 then line.receipt_fen else line.order_fen end))
+            as amount_fen,
+        min(line.finished_at) as refunded_at,
+        min(line.billed_on) as billed_on
+    from lake.trade_lines as line
+    semi join touched using (order_no)
+    semi join lake.current_days as owner
+        on line.load_id = owner.load_id and line.account = owner.account
+        and line.billed_on = owner.day and owner.kind = 'trade_bill'
+    where
+        line.home_day between getvariable('first_day') and getvariable('last_day')
+        and line.kind = 'refund'
+    group by all
+),
+orders as (
+    select
+        log.channel,
+        log.order_no,
+        log.amount_fen,
+        log.product,
+        log.client,
+        log.store,
+        log.campaign
+    from lake.checkout_log as log
+    semi join touched using (order_no)
+    where
+        log.home_day between getvariable('first_day') and getvariable('last_day')
+        and log.event = 'order'
+    qualify row_number() over (partition by channel, order_no order by happened_at, line_key) = 1
+),
+told as (
+    select
+        log.channel,
+        log.order_no,
+        coalesce(log.refund_no, log.order_no) as refund_no,
+        max(log.refunded_total_fen) as refunded_total_fen,
+        min(log.refunded_at) as refunded_at,
+        min(log.received_at) filter (where log.is_receipt_time_known) as notified_at
+    from lake.deliveries as log
+    semi join touched using (order_no)
+    left join orders on log.channel = orders.channel and log.order_no = orders.order_no
+    where
+        log.home_day between getvariable('first_day') and getvariable('last_day')
+        and log.verdict = 'valid'
+        and log.is_refund
+        and coalesce(log.amount_fen = orders.amount_fen, true)
+    group by all
+),
+merged as (
+    select
+        coalesce(billed.channel, told.channel) as channel,
+        coalesce(billed.order_no, told.order_no) as order_no,
+        coalesce(billed.refund_no, told.refund_no) as refund_no,
+        billed.amount_fen as billed_fen,
+        told.refunded_total_fen,
+        coalesce(told.refunded_at, billed.refunded_at) as refunded_at,
+        told.notified_at,
+        billed.billed_on
+    from billed
+    full join told using (channel, order_no, refund_no)
+),
+counted as (
+    select
+        *,
+        greatest(
+            coalesce(max(refunded_total_fen) over earlier, 0),
+            coalesce(sum(billed_fen) over earlier, 0)
+        ) as before_fen
+    from merged
+    window earlier as (
+        partition by channel, order_no
+        order by refunded_at, refund_no
+        rows between unbounded preceding and 1 preceding
+    )
+),
+requests as (
+    select log.order_no, log.happened_at as requested_at, log.refund_no
+    from lake.checkout_log as log
+    semi join touched using (order_no)
+    where
+        log.home_day between getvariable('first_day') and getvariable('last_day')
+        and log.event = 'attempt'
+        and log.method like '%refund'
+),
+requested as (
+    select
+        counted.channel,
+        counted.order_no,
+        counted.refund_no,
+        coalesce(
+            min(requests.requested_at) filter (where requests.refund_no is not null),
+            max(requests.requested_at)
+        ) as requested_at
+    from counted
+    inner join requests
+        on counted.order_no = requests.order_no
+        and coalesce(requests.refund_no, counted.refund_no) = counted.refund_no
+        and requests.requested_at <= counted.refunded_at + interval 1 second
+    group by all
+)
+select
+    counted.channel,
+    counted.order_no,
+    counted.refund_no,
+    touched.home_day,
+    coalesce(
+        counted.billed_fen, greatest(counted.refunded_total_fen - counted.before_fen, 0)
+    )::bigint as amount_fen,
+    requested.requested_at,
+    counted.refunded_at,
+    counted.notified_at,
+    counted.billed_on,
+    orders.product,
+    orders.client,
+    orders.store,
+    orders.campaign,
+    date_diff('millisecond', requested.requested_at, counted.refunded_at) as refund_ms
+from counted
+inner join touched using (order_no)
+left join orders using (channel, order_no)
+left join requested using (channel, order_no, refund_no)

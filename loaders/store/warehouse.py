@@ -1,0 +1,275 @@
+"""The only writer of the lake: transactions, merging of models, undo, maintenance."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.resources import files
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+from filelock import FileLock, Timeout
+
+from loaders.errors import StoreBusy
+from loaders.settings import Settings
+from loaders.store.connection import connect
+
+LOCK_WAIT_S = 600.0
+_SCHEMA_VERSION = 1
+_ROLLUPS = ("hourly_orders", "hourly_failures", "hourly_rungs", "hourly_money", "daily_latency")
+
+
+def sql_file(folder: str, name: str) -> str:
+    """Text of an SQL file of the store."""
+    return (files("loaders.store") / folder / f"{name}.sql").read_text("utf-8")
+
+
+def statements(text: str) -> list[str]:
+    """The statements of an SQL file, in order."""
+    return [part.strip() for part in re.split(r";\s*\n", text + "\n") if part.strip()]
+
+
+class Warehouse:
+    """A writing connection to the lake of one home. Use as a context manager."""
+
+    def __init__(self, settings: Settings, ladders: Mapping[str, Sequence[int]]) -> None:
+        self.settings = settings
+        settings.home.mkdir(parents=True, exist_ok=True)
+        (settings.home / "tmp").mkdir(exist_ok=True, mode=0o700)
+        self._lock = FileLock(settings.home / "store.lock")
+        self._hold_lock()
+        try:
+            self.connection = connect(settings, ladders, read_only=False)
+            self._prepare()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def __enter__(self) -> Warehouse:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.connection.close()
+        self._lock.release()
+
+    def _hold_lock(self) -> None:
+        try:
+            self._lock.acquire(timeout=LOCK_WAIT_S)
+        except Timeout as error:
+            raise StoreBusy(
+                "Another job has been writing to this home for {minutes} minutes. Wait for it,"
+                " or end it.",
+                minutes=round(LOCK_WAIT_S / 60),
+            ) from error
+
+    def _prepare(self) -> None:
+        present = self.connection.execute(
+            "select count(*) from duckdb_tables() where database_name = 'lake'"
+            " and table_name = 'writer'"
+        ).fetchone()
+        if not present or present[0] == 0:
+            self._create()
+
+    def _create(self) -> None:
+        self.connection.execute("begin")
+        self.connection.execute("use lake")
+        for name in ("tables", "partitions", "views"):
+            for statement in statements(sql_file("schema", name)):
+                self.connection.execute(statement)
+        self.connection.execute("insert into lake.writer values (0)")
+        self.connection.execute("use memory")
+        self.connection.execute("commit")
+
+    @contextmanager
+    def transaction(self, message: str) -> Iterator[duckdb.DuckDBPyConnection]:
+        """One transaction of the lake with a commit message; whole or not at all.
+
+        Two machines that write at once touch the same row of `writer`: one of them fails and
+        leaves nothing behind.
+        """
+        self.connection.execute("begin")
+        try:
+            self.connection.execute("update lake.writer set turn = turn + 1")
+            yield self.connection
+            self.connection.execute("call lake.set_commit_message('mdash', ?)", [message])
+            self.connection.execute("commit")
+        except duckdb.TransactionException as error:
+            self._roll_back()
+            raise StoreBusy(
+                "Another machine wrote to the store at the same moment. Run the command again."
+            ) from error
+        except BaseException:
+            self._roll_back()
+            raise
+        finally:
+            for name in ("touched", "staged_keys", "settled_days"):
+                self.connection.execute(f"drop table if exists memory.{name}")
+
+    def _roll_back(self) -> None:
+        try:
+            self.connection.execute("rollback")
+        except duckdb.TransactionException:
+            return
+
+    def next_load_id(self) -> int:
+        """The number of the next load; unique because one job writes at a time."""
+        row = self.connection.execute("select coalesce(max(load_id), 0) + 1 from lake.loads")
+        found = row.fetchone()
+        return int(found[0]) if found else 1
+
+    def insert(self, table: str, rows: Any) -> None:
+        """Append rows (an Arrow table or DuckDB relation) to a table of the lake by column name."""
+        self.connection.register("incoming", rows)
+        try:
+            self.connection.execute(f"insert into lake.{table} by name select * from incoming")
+        finally:
+            self.connection.unregister("incoming")
+
+    def arrow(self, columns: Mapping[str, list[object]]) -> pa.Table:
+        """An Arrow table of these columns."""
+        return pa.table(dict(columns))
+
+    def execute(
+        self, sql: str, parameters: Sequence[object] = ()
+    ) -> duckdb.DuckDBPyConnection:
+        """Run one statement on this connection."""
+        return self.connection.execute(sql, list(parameters))
+
+    def assign_homes(self, keys_sql: str) -> None:
+        """Make `touched`: each order number of `keys_sql` (order_no, hint_day) and its home day.
+
+        A known order keeps its home day; a new one takes its earliest hint. Known orders are
+        looked for near their hints first, then by the hash of their number.
+        """
+        run = self.connection.execute
+        run(
+            "create or replace temp table staged_keys as select order_no, min(hint_day) as hint_day"
+            f" from ({keys_sql}) where order_no is not null group by order_no"
+        )
+        run("set variable hint_first = (select min(hint_day) - 3 from staged_keys)")
+        run("set variable hint_last = (select max(hint_day) + 3 from staged_keys)")
+        run(
+            "create or replace temp table near as select order_no, min(home_day) as home_day from"
+            " lake.trade semi join staged_keys using (order_no) where home_day between"
+            " getvariable('hint_first') and getvariable('hint_last') group by order_no"
+        )
+        run(
+            "create or replace temp table far as select keys.order_no, min(days.home_day) as"
+            " home_day from lake.id_days as days inner join (select order_no, id_hash(order_no)"
+            " as id_hash from staged_keys anti join near using (order_no)) as keys using (id_hash)"
+            " group by keys.order_no"
+        )
+        run(
+            "create or replace temp table touched as select order_no, coalesce(near.home_day,"
+            " far.home_day, hint_day) as home_day from staged_keys left join near using (order_no)"
+            " left join far using (order_no)"
+        )
+        for name in ("near", "far", "staged_keys"):
+            run(f"drop table {name}")
+        run("set variable first_day = (select min(home_day) from touched)")
+        run("set variable last_day = (select max(home_day) from touched)")
+
+    def merge_models(self) -> None:
+        """Recompute the trades and refunds of `touched` and add the difference to the roll-ups."""
+        run = self.connection.execute
+        near = "home_day between getvariable('first_day') and getvariable('last_day')"
+        run(f"create or replace temp table new_refund as {sql_file('models', 'refund')}")
+        run(f"create or replace temp table new_trade as {sql_file('models', 'trade')}")
+        for name in ("trade", "refund"):
+            run(
+                f"create or replace temp table old_{name} as select * from lake.{name} semi join"
+                f" touched using (order_no) where {near}"
+            )
+        self._append_ids()
+        for name, view in (("trade", "changed"), ("refund", "changed_refund")):
+            run(
+                f"create or replace temp view {view} as select 1 as sign, * from new_{name}"
+                f" union all by name select -1 as sign, * from old_{name}"
+            )
+        for name in _ROLLUPS:
+            run(f"insert into lake.{name} by name {sql_file('models', name)}")
+        for name in ("trade", "refund"):
+            old = run(f"select count(*) from old_{name}").fetchone()
+            if old and old[0]:
+                run(
+                    f"delete from lake.{name} where {near} and order_no in"
+                    " (select order_no from touched)"
+                )
+            run(f"insert into lake.{name} by name select * from new_{name} order by home_day")
+        run("drop view changed")
+        run("drop view changed_refund")
+        for name in ("trade", "refund"):
+            run(f"drop table new_{name}")
+            run(f"drop table old_{name}")
+
+    def _append_ids(self) -> None:
+        """Ids people paste that were not known before: order, trade, refund and buyer."""
+        ids = "\n union all ".join(
+            f"select {column} as id, home_day from {{side}}_{table} where {column} is not null"
+            for table, column in (
+                ("trade", "order_no"),
+                ("trade", "trade_no"),
+                ("trade", "buyer"),
+                ("refund", "refund_no"),
+            )
+        )
+        self.connection.execute(
+            "insert into lake.id_days by name select id_bucket(id_hash) as bucket, id_hash, home_day"
+            " from (select distinct id_hash(id) as id_hash, home_day from"
+            f" ({ids.format(side='new')} except {ids.format(side='old')}))"
+            " order by bucket, id_hash"
+        )
+
+    def settle_days(self, days_sql: str) -> None:
+        """Recompute the settlement of the bill days in `days_sql` (channel, account, kind, day)."""
+        run = self.connection.execute
+        run(f"create or replace temp table settled_days as select distinct * from ({days_sql})")
+        run("set variable first_billed = (select min(day) from settled_days)")
+        run("set variable last_billed = (select max(day) from settled_days)")
+        run(
+            "delete from lake.daily_settlement where (channel, account, kind, billed_on) in"
+            " (select (channel, account, kind, day) from settled_days)"
+        )
+        run(
+            "insert into lake.daily_settlement by name"
+            f" {sql_file('models', 'daily_settlement')}"
+        )
+
+    def maintain(self) -> None:
+        """Write inlined rows out, sum up roll-ups, merge small files, drop what is unused."""
+        run = self.connection.execute
+        for name in _ROLLUPS:
+            self._compact(name)
+        for call in (
+            "ducklake_flush_inlined_data('lake')",
+            "ducklake_expire_snapshots('lake', older_than => now() - interval 30 day)",
+            "ducklake_merge_adjacent_files('lake')",
+            "ducklake_rewrite_data_files('lake')",
+            "ducklake_cleanup_old_files('lake', older_than => now() - interval 1 day)",
+            "ducklake_delete_orphaned_files('lake', older_than => now() - interval 1 day)",
+        ):
+            run(f"call {call}")
+
+    def _compact(self, name: str) -> None:
+        columns = [
+            (row[0], row[1])
+            for row in self.connection.execute(
+                "select column_name, data_type from duckdb_columns() where database_name = 'lake'"
+                " and table_name = ?",
+                [name],
+            ).fetchall()
+        ]
+        keys = [column for column, kind in columns if not kind.startswith(("BIGINT", "HUGEINT"))]
+        sums = [column for column, _ in columns if column not in keys]
+        summed = ", ".join(f"sum({column})::bigint as {column}" for column in sums)
+        some = " or ".join(f"coalesce({column}, 0) <> 0" for column in sums)
+        with self.transaction(f"compact {name}"):
+            self.connection.execute(
+                f"create or replace temp table compacted as select {', '.join(keys)}, {summed}"
+                f" from lake.{name} group by all having {some} order by {keys[0]}"
+            )
+            self.connection.execute(f"delete from lake.{name}")
+            self.connection.execute(f"insert into lake.{name} by name select * from compacted")
+        self.connection.execute("drop table compacted")
