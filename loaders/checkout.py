@@ -98,7 +98,7 @@ def stage(path: Path, load: Load, settings: Settings, work: Path) -> Staged:
             for row in chunk.rows:
                 _cover(load, row)
             writer.write_table(pa.Table.from_pylist(chunk.rows, schema=SCHEMA))
-    return Staged(load, "checkout_log", [(target, None)])
+    return Staged(load, "checkout_log", [target])
 
 
 def _cover(load: Load, row: Mapping[str, Any]) -> None:

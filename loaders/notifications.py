@@ -257,7 +257,7 @@ def stage(path: Path, load: Load, settings: Settings, work: Path) -> Staged:
             for row in chunk.rows:
                 _cover(load, row)
             writer.write_table(pa.Table.from_pylist(chunk.rows, schema=SCHEMA))
-    return Staged(load, "deliveries", [(target, None)])
+    return Staged(load, "deliveries", [target])
 
 
 def _cover(load: Load, row: Mapping[str, Any]) -> None:

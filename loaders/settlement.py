@@ -7,12 +7,11 @@ line by line.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
-from queue import Queue
 
 import duckdb
 
@@ -22,7 +21,8 @@ from loaders.files import Content
 from loaders.records import BillFrame, Reject
 from loaders.staging import Load, Staged
 
-_BLOCK_BYTES = 48 * 2**20
+WORKERS = 2
+_BLOCK_BYTES = 24 * 2**20
 _UNIT = "\x1f"
 _TABLES = {"trade_bill": "trade_lines", "account_bill": "account_log"}
 _ODD_CELLS = "The row has {cells} cells, the header {columns}; its columns cannot be told apart."
@@ -38,16 +38,6 @@ _MISMATCH = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
-    """Some rows as UTF-8 text on disk. `lines` is None where rows are consecutive."""
-
-    path: Path
-    first_line: int
-    delimiter: str
-    is_numbered: bool
-
-
 def stage(
     channel: Channel, kind: str, contents: Sequence[Content], load: Load, work: Path
 ) -> tuple[Staged, dict[str, int]]:
@@ -61,7 +51,8 @@ def stage(
     connection = duckdb.connect(":memory:")
     connection.execute("set memory_limit = '400MB'")
     connection.execute(f"set temp_directory = '{work}'")
-    parts: list[tuple[Path, int | None]] = []
+    connection.execute("set threads = 1")
+    parts: list[Path] = []
     stated: dict[str, int] = {}
     try:
         for number, content in enumerate(contents):
@@ -69,7 +60,7 @@ def stage(
             _widen(load, frame)
             before = load.reject_count
             made = _read_part(channel, frame, content, load, connection, work, number)
-            totals = _count(connection, kind, [path for path, _ in made])
+            totals = _count(connection, kind, made)
             _check(frame.totals, totals, load.reject_count - before)
             _add(stated, frame.totals or totals)
             parts.extend(made)
@@ -97,54 +88,56 @@ def _add(totals: dict[str, int], more: dict[str, int]) -> None:
 def _read_part(
     channel: Channel, frame: BillFrame, content: Content, load: Load,
     connection: duckdb.DuckDBPyConnection, work: Path, number: int,
-) -> list[tuple[Path, int | None]]:
-    """Turn one part into Parquet, block by block, decoding the next block meanwhile."""
-    assert channel.bills is not None
-    reader = _Decoder(channel, frame, content, work / f"part{number}")
+) -> list[Path]:
+    """Turn one part into Parquet, two blocks at a time: while one decodes, one is parsed."""
+    decoder = _Decoder(channel, frame, content)
+    stem = f"{load.sha256[:16]}-{number}"
+
+    def convert(item: tuple[int, int, bytes]) -> tuple[Path, list[Reject]]:
+        at, line, raw = item
+        text, target = work / f"{stem}-{at}.csv", work / f"{stem}-{at}.parquet"
+        delimiter, rejects = decoder.write(raw, line, text)
+        with connection.cursor() as cursor:
+            cursor.execute(_to_parquet(channel, frame, text, delimiter, line, target))
+            rejects += _unreadable(cursor, target)
+        text.unlink()
+        return target, rejects
+
     made = []
-    for at, block in enumerate(reader.blocks()):
-        target = work / f"{load.sha256[:16]}-{number}-{at}.parquet"
-        connection.execute(_to_parquet(channel, frame, block, target))
-        block.path.unlink()
-        _reject_unreadable(connection, block, target, load)
-        made.append((target, None if block.is_numbered else block.first_line))
-    load.reject_all(reader.rejects)
+    with ThreadPoolExecutor(WORKERS) as pool:
+        for target, rejects in _in_order(pool, convert, decoder.raw_blocks()):
+            load.reject_all(rejects)
+            made.append(target)
     return made
 
 
+def _in_order(
+    pool: ThreadPoolExecutor,
+    convert: Callable[[tuple[int, int, bytes]], tuple[Path, list[Reject]]],
+    items: Iterator[tuple[int, int, bytes]],
+) -> Iterator[tuple[Path, list[Reject]]]:
+    """Results in order, with no more blocks in memory than are being worked on."""
+    pending: deque[Future[tuple[Path, list[Reject]]]] = deque()
+    for item in items:
+        pending.append(pool.submit(convert, item))
+        if len(pending) >= WORKERS:
+            yield pending.popleft().result()
+    while pending:
+        yield pending.popleft().result()
+
+
 class _Decoder:
-    """Decodes the rows of a part into UTF-8 blocks on disk, in a thread of its own."""
+    """Cuts the rows of a part into blocks and writes each as UTF-8 text."""
 
-    def __init__(self, channel: Channel, frame: BillFrame, content: Content, stem: Path) -> None:
+    def __init__(self, channel: Channel, frame: BillFrame, content: Content) -> None:
         assert channel.bills is not None
-        self.rejects: list[Reject] = []
-        self._bills, self._frame, self._content, self._stem = channel.bills, frame, content, stem
+        self._bills, self._frame, self._content = channel.bills, frame, content
         self._codec = channel.bills.encoding(content.sample()).removesuffix("-sig")
-        self._queue: Queue[Block | BaseException | None] = Queue(maxsize=1)
 
-    def blocks(self) -> Iterator[Block]:
-        """Blocks in file order; errors of the thread are raised here."""
-        thread = threading.Thread(target=self._run, daemon=True)
-        thread.start()
-        while (item := self._queue.get()) is not None:
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-        thread.join()
-
-    def _run(self) -> None:
-        try:
-            line = self._frame.data_line
-            for number, raw in enumerate(self._raw_blocks()):
-                path = self._stem.with_suffix(f".{number}.csv")
-                self._queue.put(self._block(raw, line, path))
-                line += raw.count(b"\n")
-            self._queue.put(None)
-        except BaseException as error:
-            self._queue.put(error)
-
-    def _raw_blocks(self) -> Iterator[bytes]:
+    def raw_blocks(self) -> Iterator[tuple[int, int, bytes]]:
+        """Number, first line and bytes of each block; a block ends with a row."""
         left = self._frame.data_ends - self._frame.data_starts
+        number, line = 0, self._frame.data_line
         with self._content.path.open("rb") as file:
             file.seek(self._frame.data_starts)
             while left > 0:
@@ -154,27 +147,31 @@ class _Decoder:
                     rest = file.readline(left)
                     left -= len(rest)
                     raw += rest
-                yield raw
+                yield number, line, raw
+                number += 1
+                line += raw.count(b"\n")
 
-    def _block(self, raw: bytes, line: int, path: Path) -> Block:
+    def write(self, raw: bytes, line: int, path: Path) -> tuple[str, list[Reject]]:
+        """Write a block's rows as UTF-8. Returns its delimiter and the rows that are none.
+
+        A block in good order keeps its commas; else each row begins with its line's number and
+        cells are parted by a unit separator, since mended text may hold commas.
+        """
         bare = raw.translate(None, b"\t\r")
         rows = bare.count(b"\n") + (not bare.endswith(b"\n"))
         cells = rows * (len(self._frame.columns) - 1)
         if bare.count(b",") == cells and b"\n#" not in bare and b"\n\n" not in bare:
             try:
-                path.write_bytes(
-                    bare if self._codec == "utf-8" else bare.decode(self._codec).encode("utf-8")
-                )
-                if self._codec == "utf-8":
-                    bare.decode("utf-8")
+                path.write_bytes(bare.decode(self._codec).encode("utf-8"))
             except UnicodeDecodeError:
                 pass
             else:
-                return Block(path, line, ",", is_numbered=False)
-        path.write_text("".join(self._mended(bare, line)), encoding="utf-8", newline="")
-        return Block(path, line, _UNIT, is_numbered=True)
+                return ",", []
+        rejects: list[Reject] = []
+        path.write_text("".join(self._mended(bare, line, rejects)), encoding="utf-8", newline="")
+        return _UNIT, rejects
 
-    def _mended(self, bare: bytes, line: int) -> Iterator[str]:
+    def _mended(self, bare: bytes, line: int, rejects: list[Reject]) -> Iterator[str]:
         columns = self._frame.columns
         for number, raw in enumerate(bare.split(b"\n"), start=line):
             if not raw.strip() or raw.startswith(b"#"):
@@ -182,7 +179,7 @@ class _Decoder:
             try:
                 cells: list[str] | None = raw.decode(self._codec).split(",")
             except UnicodeDecodeError:
-                self.rejects.append(Reject(number, _NOT_TEXT))
+                rejects.append(Reject(number, _NOT_TEXT))
                 continue
             assert cells is not None
             if [cell.strip() for cell in cells[:2]] == list(columns[:2]):
@@ -191,18 +188,21 @@ class _Decoder:
             if found != len(columns):
                 cells = self._bills.mend(cells, columns)
             if cells is None:
-                self.rejects.append(
+                rejects.append(
                     Reject(number, _ODD_CELLS, {"cells": found, "columns": len(columns)})
                 )
                 continue
             yield _UNIT.join([str(number), *(cell.replace(_UNIT, " ") for cell in cells)]) + "\n"
 
 
-def _to_parquet(channel: Channel, frame: BillFrame, block: Block, target: Path) -> str:
+def _to_parquet(
+    channel: Channel, frame: BillFrame, text: Path, delimiter: str, line: int, target: Path
+) -> str:
     """The statement that turns a block into typed columns, with `problem` where a cell fails."""
     assert channel.bills is not None
+    is_numbered = delimiter == _UNIT
     names = [f"c{at}" for at in range(len(frame.columns))]
-    csv_names = ["line", *names] if block.is_numbered else names
+    csv_names = ["line", *names] if is_numbered else names
     shape = ", ".join(f"'{name}': 'VARCHAR'" for name in csv_names)
     fields = _present(channel.bills.FIELDS[frame.kind], frame.columns)
     offset = channel.bills.TIME_OFFSET_S
@@ -220,14 +220,14 @@ def _to_parquet(channel: Channel, frame: BillFrame, block: Block, target: Path) 
     kinds = " ".join(
         f"when '{text}' then '{ours}'" for text, ours in channel.bills.KINDS[frame.kind].items()
     )
-    line = "cast(line as bigint) as line, " if block.is_numbered else ""
+    numbered = "cast(line as bigint)" if is_numbered else f"row_number() over () + {line - 1}"
     return (
-        f"copy (select {line}{', '.join(typed)},"
+        f"copy (select {numbered} as line, {', '.join(typed)},"
         f" case type {kinds} else 'other' end as kind,"
         f" case {' '.join(problems)} end as problem,"
         f" cast(finished_at + to_seconds({offset}) as date) as billed_on"
-        f" from read_csv('{block.path}', header = false, delim = '{block.delimiter}', quote = '',"
-        f" escape = '', auto_detect = false, columns = {{{shape}}}, max_line_size = 8388608)"
+        f" from read_csv('{text}', header = false, delim = '{delimiter}', quote = '',"
+        f" escape = '', auto_detect = false, columns = {{{shape}}}, max_line_size = 262144)"
         f") to '{target}' (format parquet)"
     )
 
@@ -259,15 +259,11 @@ def _listed(paths: Sequence[Path]) -> str:
     return "[" + ", ".join(f"'{path}'" for path in paths) + "]"
 
 
-def _reject_unreadable(
-    connection: duckdb.DuckDBPyConnection, block: Block, target: Path, load: Load
-) -> None:
-    line = "line" if block.is_numbered else f"file_row_number + {block.first_line}"
-    bad = connection.execute(
-        f"select {line}, problem from read_parquet('{target}', file_row_number = true)"
-        " where problem is not null order by 1"
+def _unreadable(cursor: duckdb.DuckDBPyConnection, target: Path) -> list[Reject]:
+    bad = cursor.execute(
+        f"select line, problem from read_parquet('{target}') where problem is not null order by 1"
     ).fetchall()
-    load.reject_all([Reject(line, _NOT_READABLE, {"column": column}) for line, column in bad])
+    return [Reject(line, _NOT_READABLE, {"column": column}) for line, column in bad]
 
 
 def _count(
@@ -325,7 +321,7 @@ def _place(connection: duckdb.DuckDBPyConnection, staged: Staged) -> None:
     rows: list[tuple[date, int]] = []
     if staged.parts:
         rows = connection.execute(
-            f"select billed_on, count(*) from read_parquet({_listed([p for p, _ in staged.parts])})"
+            f"select billed_on, count(*) from read_parquet({_listed(staged.parts)})"
             " where problem is null group by billed_on"
         ).fetchall()
     if load.first_day is None and rows:

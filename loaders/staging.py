@@ -40,12 +40,9 @@ class Load:
 
 @dataclass(slots=True)
 class Staged:
-    """A load with its rows: `parts` are Parquet files of the lake table `table`.
-
-    A bill's part carries the line its first row stands in, or None where rows name their own.
-    """
+    """A load with its rows: `parts` are Parquet files for the lake table `table`."""
 
     load: Load
     table: str
-    parts: list[tuple[Path, int | None]]
+    parts: list[Path]
     day_rows: dict[date, int] = field(default_factory=dict)

@@ -50,6 +50,7 @@ def _configure(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Non
     connection.execute("set TimeZone = 'UTC'")
     connection.execute(f"set memory_limit = '{MEMORY_LIMIT}'")
     connection.execute(f"set temp_directory = {_quoted(str(spill))}")
+    connection.execute("set preserve_insertion_order = false")
     connection.execute("set enable_progress_bar = false")
     connection.execute("set autoinstall_known_extensions = false")
     names = ["ducklake"]

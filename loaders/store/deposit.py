@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
-from pathlib import Path
 
 from loaders.errors import RefusedInput
 from loaders.records import Reject
@@ -52,7 +51,7 @@ def deposit(warehouse: Warehouse, staged: Sequence[Staged]) -> None:
         if wanted:
             warehouse.assign_homes(" union all ".join(wanted))
         for item in bills:
-            _insert_lines(warehouse, item, bool(wanted))
+            _insert_lines(warehouse, item)
         for table in {item.table for item in logs}:
             _insert_log(warehouse, table)
         if wanted:
@@ -129,18 +128,19 @@ def _claim_days(warehouse: Warehouse, item: Staged) -> str | None:
 
 
 def _paths(item: Staged) -> str:
-    return "[" + ", ".join(f"'{path}'" for path, _ in item.parts) + "]"
+    return "[" + ", ".join(f"'{path}'" for path in item.parts) + "]"
 
 
-def _insert_lines(warehouse: Warehouse, item: Staged, has_homes: bool) -> None:
+def _insert_lines(warehouse: Warehouse, item: Staged) -> None:
     """Append a bill's good rows; each lies with its order's home day."""
     load = item.load
     if not item.parts:
         return
     columns = _columns(warehouse, item.table)
-    home = (
-        "coalesce(touched.home_day, billed_on)" if load.kind == "trade_bill" else "billed_on"
-    )
+    home = "billed_on"
+    if load.kind == "trade_bill":
+        hint = "shop_day(coalesce(created_at, finished_at))"
+        home = hint if warehouse.are_homes_hints else f"coalesce(touched.home_day, {hint})"
     own = {
         "load_id": f"{load.load_id}::bigint",
         "home_day": home,
@@ -150,22 +150,11 @@ def _insert_lines(warehouse: Warehouse, item: Staged, has_homes: bool) -> None:
         f" date '{load.last_day}')",
     }
     listed = ", ".join(f"{own.get(name, 'part.' + name)} as {name}" for name in columns)
-    parts = " union all by name ".join(_numbered(path, first) for path, first in item.parts)
-    join = (
-        "left join touched using (order_no)" if has_homes and load.kind == "trade_bill" else ""
-    )
+    is_joined = load.kind == "trade_bill" and not warehouse.are_homes_hints
     warehouse.execute(
-        f"insert into lake.{item.table} by name select {listed} from ({parts}) as part {join}"
+        f"insert into lake.{item.table} by name select {listed} from read_parquet({_paths(item)})"
+        f" as part {'left join touched using (order_no)' if is_joined else ''}"
         " where problem is null"
-    )
-
-
-def _numbered(path: Path, first_line: int | None) -> str:
-    if first_line is None:
-        return f"select * from read_parquet('{path}')"
-    return (
-        f"select * exclude (file_row_number), file_row_number + {first_line} as line"
-        f" from read_parquet('{path}', file_row_number = true)"
     )
 
 

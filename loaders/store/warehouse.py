@@ -38,6 +38,7 @@ class Warehouse:
         self.settings = settings
         settings.home.mkdir(parents=True, exist_ok=True)
         (settings.home / "tmp").mkdir(exist_ok=True, mode=0o700)
+        self.are_homes_hints = False
         self._lock = FileLock(settings.home / "store.lock")
         self._hold_lock()
         try:
@@ -145,42 +146,65 @@ class Warehouse:
         """
         run = self.connection.execute
         run(
-            "create or replace temp table staged_keys as select order_no, min(hint_day) as hint_day"
-            f" from ({keys_sql}) where order_no is not null group by order_no"
+            "create or replace temp table staged_keys as select order_no, min(hint_day) as hint_day,"
+            " max(hint_day) as last_hint from"
+            f" ({keys_sql}) where order_no is not null group by order_no"
         )
         run("set variable hint_first = (select min(hint_day) - 3 from staged_keys)")
         run("set variable hint_last = (select max(hint_day) + 3 from staged_keys)")
         run(
-            "create or replace temp table near as select order_no, min(home_day) as home_day from"
+            "create or replace temp table homes as select order_no, min(home_day) as home_day from"
             " lake.trade semi join staged_keys using (order_no) where home_day between"
             " getvariable('hint_first') and getvariable('hint_last') group by order_no"
         )
+        if self._any("select 1 from lake.id_days limit 1"):
+            run(
+                "insert into homes select keys.order_no, min(days.home_day) from lake.id_days as"
+                " days inner join (select order_no, id_hash(order_no) as id_hash from staged_keys"
+                " anti join homes using (order_no)) as keys using (id_hash) group by keys.order_no"
+            )
         run(
-            "create or replace temp table far as select keys.order_no, min(days.home_day) as"
-            " home_day from lake.id_days as days inner join (select order_no, id_hash(order_no)"
-            " as id_hash from staged_keys anti join near using (order_no)) as keys using (id_hash)"
-            " group by keys.order_no"
+            "create or replace temp table touched as select row_number() over () as key, order_no,"
+            " coalesce(homes.home_day, hint_day) as home_day from staged_keys"
+            " left join homes using (order_no)"
         )
-        run(
-            "create or replace temp table touched as select order_no, coalesce(near.home_day,"
-            " far.home_day, hint_day) as home_day from staged_keys left join near using (order_no)"
-            " left join far using (order_no)"
+        self.are_homes_hints = not self._any("select 1 from homes limit 1") and not self._any(
+            "select 1 from staged_keys where hint_day <> last_hint limit 1"
         )
-        for name in ("near", "far", "staged_keys"):
-            run(f"drop table {name}")
+        run("drop table homes")
+        run("drop table staged_keys")
         run("set variable first_day = (select min(home_day) from touched)")
         run("set variable last_day = (select max(home_day) from touched)")
 
+    def _any(self, sql: str) -> bool:
+        return self.connection.execute(sql).fetchone() is not None
+
     def merge_models(self) -> None:
-        """Recompute the trades and refunds of `touched` and add the difference to the roll-ups."""
+        """Recompute the trades and refunds of `touched` and add the difference to the roll-ups.
+
+        Rows written here bear the turn of this transaction, which tells new rows from others.
+        """
         run = self.connection.execute
         near = "home_day between getvariable('first_day') and getvariable('last_day')"
-        run(f"create or replace temp table new_refund as {sql_file('models', 'refund')}")
-        run(f"create or replace temp table new_trade as {sql_file('models', 'trade')}")
+        run("set variable turn = (select turn from lake.writer)")
         for name in ("trade", "refund"):
             run(
                 f"create or replace temp table old_{name} as select * from lake.{name} semi join"
                 f" touched using (order_no) where {near}"
+            )
+            if self._any(f"select 1 from old_{name} limit 1"):
+                run(
+                    f"delete from lake.{name} where {near} and order_no in"
+                    " (select order_no from touched)"
+                )
+        for name in ("refund", "trade"):
+            run(
+                f"create or replace temp view new_{name} as select * from lake.{name}"
+                f" where turn = getvariable('turn') and {near}"
+            )
+            run(
+                f"insert into lake.{name} by name select getvariable('turn') as turn, *"
+                f" from ({sql_file('models', name)})"
             )
         self._append_ids()
         for name, view in (("trade", "changed"), ("refund", "changed_refund")):
@@ -190,36 +214,31 @@ class Warehouse:
             )
         for name in _ROLLUPS:
             run(f"insert into lake.{name} by name {sql_file('models', name)}")
-        for name in ("trade", "refund"):
-            old = run(f"select count(*) from old_{name}").fetchone()
-            if old and old[0]:
-                run(
-                    f"delete from lake.{name} where {near} and order_no in"
-                    " (select order_no from touched)"
-                )
-            run(f"insert into lake.{name} by name select * from new_{name} order by home_day")
-        run("drop view changed")
-        run("drop view changed_refund")
-        for name in ("trade", "refund"):
-            run(f"drop table new_{name}")
-            run(f"drop table old_{name}")
+        for name in ("changed", "changed_refund", "new_trade", "new_refund"):
+            run(f"drop view {name}")
+        for name in ("old_trade", "old_refund"):
+            run(f"drop table {name}")
 
     def _append_ids(self) -> None:
         """Ids people paste that were not known before: order, trade, refund and buyer."""
-        ids = "\n union all ".join(
-            f"select {column} as id, home_day from {{side}}_{table} where {column} is not null"
+        new, old = self._ids_of("new"), self._ids_of("old")
+        known = f" anti join ({old}) as known using (id_hash, home_day)"
+        self.connection.execute(
+            "insert into lake.id_days by name select id_bucket(id_hash) as bucket, id_hash, home_day"
+            f" from (select id_hash, home_day from ({new}) as ids"
+            f"{known if self._any('select 1 from old_trade limit 1') else ''})"
+                    )
+
+    def _ids_of(self, side: str) -> str:
+        return " union all ".join(
+            f"select id_hash({column}) as id_hash, home_day from {side}_{table}"
+            f" where {column} is not null"
             for table, column in (
                 ("trade", "order_no"),
                 ("trade", "trade_no"),
                 ("trade", "buyer"),
                 ("refund", "refund_no"),
             )
-        )
-        self.connection.execute(
-            "insert into lake.id_days by name select id_bucket(id_hash) as bucket, id_hash, home_day"
-            " from (select distinct id_hash(id) as id_hash, home_day from"
-            f" ({ids.format(side='new')} except {ids.format(side='old')}))"
-            " order by bucket, id_hash"
         )
 
     def settle_days(self, days_sql: str) -> None:

@@ -1,48 +1,46 @@
 -- One row per channel and order: what became of the orders named in `touched`.
 with
 events as (
-    select log.*
+    select log.*, touched.key
     from lake.checkout_log as log
-    semi join touched using (order_no)
+    inner join touched using (order_no)
     where log.home_day between getvariable('first_day') and getvariable('last_day')
 ),
 messages as (
-    select log.*
+    select log.*, touched.key
     from lake.deliveries as log
-    semi join touched using (order_no)
+    inner join touched using (order_no)
     where
         log.home_day between getvariable('first_day') and getvariable('last_day')
         and log.verdict = 'valid'
 ),
-lines as (
-    select line.*
+billed as (
+    select
+        line.channel,
+        touched.key,
+        max(line.trade_no) as trade_no,
+        min(line.created_at) as created_at,
+        min(line.finished_at) filter (where line.kind = 'payment') as paid_at,
+        max(line.order_fen) filter (where line.kind = 'payment') as amount_fen,
+        sum(line.receipt_fen) filter (where line.kind = 'payment') as receipt_fen,
+        sum(
+            case when line.kind = 'refund' then -abs(line.service_fen) else abs(line.service_fen) end
+        ) as fee_fen,
+        min(line.billed_on) filter (where line.kind = 'payment') as billed_on,
+        max(line.store) as store
     from lake.trade_lines as line
-    semi join touched using (order_no)
+    inner join touched using (order_no)
     semi join lake.current_days as owner
         on line.load_id = owner.load_id and line.account = owner.account
         and line.billed_on = owner.day and owner.kind = 'trade_bill'
     where line.home_day between getvariable('first_day') and getvariable('last_day')
+    group by line.channel, touched.key
 ),
 orders as (
     select *
     from events
     where event = 'order'
-    qualify row_number() over (partition by channel, order_no order by happened_at, line_key) = 1
-),
-billed as (
-    select
-        channel,
-        order_no,
-        max(trade_no) as trade_no,
-        min(created_at) as created_at,
-        min(finished_at) filter (where kind = 'payment') as paid_at,
-        max(order_fen) filter (where kind = 'payment') as amount_fen,
-        sum(receipt_fen) filter (where kind = 'payment') as receipt_fen,
-        sum(case when kind = 'refund' then -abs(service_fen) else abs(service_fen) end) as fee_fen,
-        min(billed_on) filter (where kind = 'payment') as billed_on,
-        max(store) as store
-    from lines
-    group by channel, order_no
+    qualify row_number() over (partition by channel, key order by happened_at, line_key) = 1
 ),
 judged as (
     select
@@ -51,13 +49,13 @@ judged as (
             messages.amount_fen = coalesce(orders.amount_fen, billed.amount_fen), true
         ) as is_amount_right
     from messages
-    left join orders using (channel, order_no)
-    left join billed using (channel, order_no)
+    left join orders using (channel, key)
+    left join billed using (channel, key)
 ),
 told as (
     select
         channel,
-        order_no,
+        key,
         max(trade_no) filter (where is_amount_right) as trade_no,
         min(created_at) filter (where is_amount_right) as created_at,
         min(amount_fen) filter (where is_amount_right) as amount_fen,
@@ -74,32 +72,35 @@ told as (
         - count(distinct notify_id) filter (where is_amount_right) as duplicates,
         count(*) filter (where not is_amount_right) as mismatched
     from judged
-    group by channel, order_no
+    group by channel, key
 ),
 answers as (
     select
-        order_no,
         channel,
+        key,
         min(happened_at) filter (where says = 'paid') as recognised_at,
         min(channel_paid_at) filter (where says = 'paid') as paid_at,
         max(trade_no) as trade_no,
         min(happened_at) filter (where says in ('closed', 'absent')) as unpaid_at
     from events
     where event = 'attempt' and not is_payment
-    group by order_no, channel
+    group by channel, key
 ),
 known as (
-    select channel, order_no from orders
-    union
-    select channel, order_no from billed
-    union
-    select channel, order_no from told where trade_no is not null or created_at is not null
+    select channel, key from billed
+    union all
+    select channel, key from orders anti join billed using (channel, key)
+    union all
+    select channel, key
+    from told
+    anti join billed using (channel, key)
+    anti join orders using (channel, key)
+    where told.trade_no is not null or told.created_at is not null
 ),
 base as (
     select
         known.channel,
-        known.order_no,
-        touched.home_day,
+        known.key,
         coalesce(told.trade_no, billed.trade_no, answers.trade_no) as trade_no,
         orders.product,
         orders.client,
@@ -108,7 +109,8 @@ base as (
         coalesce(orders.buyer, told.payer) as buyer,
         coalesce(orders.amount_fen, billed.amount_fen, told.amount_fen) as amount_fen,
         orders.happened_at as ordered_at,
-        coalesce(orders.happened_at, told.created_at, billed.created_at, billed.paid_at) as created_at,
+        coalesce(orders.happened_at, told.created_at, billed.created_at, billed.paid_at)
+            as created_at,
         orders.expires_at,
         coalesce(orders.expires_at, orders.happened_at + interval 24 hour) as due_at,
         coalesce(told.paid_at, billed.paid_at, answers.paid_at) as paid_at,
@@ -120,7 +122,7 @@ base as (
         told.received_at,
         coalesce(told.is_received, false) as is_received,
         answers.recognised_at as queried_at,
-        answers.unpaid_at,
+        answers.unpaid_at is not null or told.closed_at is not null as is_settled_unpaid,
         told.closed_at as told_closed_at,
         coalesce(told.duplicates, 0) as duplicates,
         coalesce(told.mismatched, 0) as mismatched,
@@ -128,20 +130,17 @@ base as (
         billed.receipt_fen,
         billed.fee_fen
     from known
-    inner join touched using (order_no)
-    left join orders using (channel, order_no)
-    left join billed using (channel, order_no)
-    left join told using (channel, order_no)
-    left join answers
-        on known.order_no = answers.order_no
-        and coalesce(answers.channel, known.channel) = known.channel
+    left join orders using (channel, key)
+    left join billed using (channel, key)
+    left join told using (channel, key)
+    left join answers using (channel, key)
 ),
 tries as (
     select
         base.channel,
-        base.order_no,
+        base.key,
         base.paid_at,
-        base.unpaid_at is not null or base.told_closed_at is not null as is_settled_unpaid,
+        base.is_settled_unpaid,
         event.happened_at,
         event.reached_channel,
         event.is_known,
@@ -151,23 +150,23 @@ tries as (
         coalesce(event.sub_code, event.code) as code,
         event.reason in ('timeout_unknown') and not event.is_known as is_open,
         row_number() over (
-            partition by base.channel, base.order_no
+            partition by base.channel, base.key
             order by coalesce(event.attempt, 2147483647), event.happened_at, event.line_key
         ) as attempt
     from events as event
     inner join base
-        on event.order_no = base.order_no
+        on event.key = base.key
         and coalesce(event.channel, base.channel) = base.channel
     where event.event = 'attempt' and event.is_payment
 ),
 winners as (
     select
         channel,
-        order_no,
+        key,
         arg_max(attempt, (happened_at, attempt)) as attempt
     from tries
     where reached_channel and paid_at is not null and happened_at < paid_at + interval 1 second
-    group by channel, order_no
+    group by channel, key
 ),
 settled_tries as (
     select
@@ -183,20 +182,20 @@ settled_tries as (
             )
         ) as is_failed
     from tries
-    left join winners using (channel, order_no, attempt)
+    left join winners using (channel, key, attempt)
 ),
 ranked_tries as (
     select
         *,
         is_failed and row_number() over (
-            partition by channel, order_no, is_failed order by happened_at desc, attempt desc
+            partition by channel, key, is_failed order by happened_at desc, attempt desc
         ) = 1 as is_last
     from settled_tries
 ),
 attempted as (
     select
         channel,
-        order_no,
+        key,
         count(*) as attempts,
         min(happened_at) filter (where reached_channel) as submitted_at,
         max(happened_at) filter (
@@ -221,11 +220,11 @@ attempted as (
             order by happened_at, attempt
         ) filter (where is_failed) as failures
     from ranked_tries
-    group by channel, order_no
+    group by channel, key
 ),
 closes as (
     select
-        order_no,
+        key,
         channel,
         min(happened_at) as happened_at,
         arg_min(closed_by, (happened_at, line_key)) as closed_by,
@@ -233,21 +232,22 @@ closes as (
         bool_or(closed_by = 'buyer') as is_by_buyer
     from events
     where event = 'close'
-    group by order_no, channel
+    group by key, channel
 ),
 refunded as (
     select
-        channel,
-        order_no,
-        sum(amount_fen) as refunded_fen,
-        min(refunded_at) as first_refunded_at
+        new_refund.channel,
+        touched.key,
+        sum(new_refund.amount_fen) as refunded_fen,
+        min(new_refund.refunded_at) as first_refunded_at
     from new_refund
-    group by channel, order_no
+    inner join touched using (order_no)
+    group by new_refund.channel, touched.key
 ),
 joined as (
     select
         base.*,
-        attempted.* exclude (channel, order_no),
+        attempted.* exclude (channel, key),
         closes.happened_at as close_event_at,
         closes.closed_by,
         closes.is_by_merchant,
@@ -258,16 +258,16 @@ joined as (
         coalesce(attempted.reasons, []) as failed_for,
         attempted.failures[-1] as failure
     from base
-    left join attempted using (channel, order_no)
+    left join attempted using (channel, key)
     left join closes
-        on base.order_no = closes.order_no
+        on base.key = closes.key
         and coalesce(closes.channel, base.channel) = base.channel
-    left join refunded using (channel, order_no)
+    left join refunded using (channel, key)
 )
 select
-    channel,
-    order_no,
-    home_day,
+    joined.channel,
+    touched.order_no,
+    touched.home_day,
     trade_no,
     product,
     client,
@@ -336,3 +336,4 @@ select
     case when paid_at is not null then date_diff('millisecond', ordered_at, recognised_at) end
         as end_to_end_ms
 from joined
+inner join touched using (key)

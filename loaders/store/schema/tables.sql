@@ -47,7 +47,7 @@ create table if not exists checkout_log (
     refund_no varchar, closed_by varchar
 );
 create table if not exists trade (
-    channel varchar, order_no varchar, home_day date, trade_no varchar, product varchar,
+    turn bigint, channel varchar, order_no varchar, home_day date, trade_no varchar, product varchar,
     client varchar, store varchar, campaign varchar, buyer varchar, amount_fen bigint,
     ordered_at timestamp, created_at timestamp, expires_at timestamp, due_at timestamp,
     submitted_at timestamp, last_submitted_at timestamp, paid_at timestamp, paid_by varchar,
@@ -64,7 +64,7 @@ create table if not exists trade (
     notification_ms bigint, recognition_ms bigint, end_to_end_ms bigint
 );
 create table if not exists refund (
-    channel varchar, order_no varchar, refund_no varchar, home_day date, amount_fen bigint,
+    turn bigint, channel varchar, order_no varchar, refund_no varchar, home_day date, amount_fen bigint,
     requested_at timestamp, refunded_at timestamp, notified_at timestamp, billed_on date,
     product varchar, client varchar, store varchar, campaign varchar, refund_ms bigint
 );

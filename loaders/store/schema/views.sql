@@ -14,7 +14,7 @@ where status <> 'undone'
 group by kind;
 create or replace view trades as
 select
-    trade.* exclude (settled_outcome, failures, home_day),
+    trade.* exclude (settled_outcome, failures, home_day, turn),
     case
         when paid_at is not null then settled_outcome
         when ordered_at is null then 'open'
@@ -30,7 +30,7 @@ select
     end as outcome
 from trade;
 create or replace view refunds as
-select * exclude (home_day, product, client, store, campaign)
+select * exclude (home_day, turn, product, client, store, campaign)
 from refund;
 create or replace view settlement_lines as
 select line.* exclude (home_day)
