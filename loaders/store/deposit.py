@@ -56,6 +56,8 @@ def deposit(warehouse: Warehouse, staged: Sequence[Staged]) -> None:
             _insert_log(warehouse, table)
         if wanted:
             warehouse.merge_models()
+            if any(item.table == "deliveries" for item in logs):
+                _append_message_ids(warehouse)
         _settle(warehouse, bills)
         _finish(warehouse, bills, logs)
 
@@ -190,7 +192,7 @@ def _gather_log(warehouse: Warehouse, table: str, items: Sequence[Staged]) -> li
     run("drop table incoming_lines")
     only = " and verdict = 'valid'" if table == "deliveries" else ""
     return [
-        f"select order_no, hint_day from memory.fresh_{table} where order_no is not null{only}"
+        f"select order_no, hint_day from fresh_{table} where order_no is not null{only}"
     ]
 
 
@@ -255,6 +257,16 @@ def _insert_log(warehouse: Warehouse, table: str) -> None:
     )
 
 
+def _append_message_ids(warehouse: Warehouse) -> None:
+    """Ids of notifications, so that a pasted one finds its order."""
+    warehouse.execute(
+        "insert into lake.id_days by name select id_bucket(id_hash) as bucket, id_hash, home_day"
+        " from (select distinct id_hash(fresh.notify_id) as id_hash, touched.home_day"
+        " from fresh_deliveries as fresh inner join touched using (order_no)"
+        " where fresh.verdict = 'valid')"
+    )
+
+
 def _has_touched(warehouse: Warehouse) -> bool:
     row = warehouse.execute(
         "select count(*) from duckdb_tables() where table_name = 'touched'"
@@ -289,7 +301,7 @@ def _finish(warehouse: Warehouse, bills: Sequence[Staged], logs: Sequence[Staged
         if load.rejects:
             warehouse.insert("rejects", warehouse.arrow(_reject_columns(load)))
     for table in LOG_TABLES.values():
-        warehouse.execute(f"drop table if exists memory.fresh_{table}")
+        warehouse.execute(f"drop table if exists fresh_{table}")
 
 
 def _wrong_amounts(warehouse: Warehouse) -> dict[int, list[int]]:

@@ -106,7 +106,7 @@ class Warehouse:
             raise
         finally:
             for name in ("touched", "staged_keys", "settled_days"):
-                self.connection.execute(f"drop table if exists memory.{name}")
+                self.connection.execute(f"drop table if exists {name}")
 
     def _roll_back(self) -> None:
         try:

@@ -36,6 +36,24 @@ spans as (
         ]) as span
     from changed
     where created_at is not null
+    union all
+    select
+        sign,
+        shop_day(created_at),
+        channel,
+        product,
+        struct_pack(stage := 'api', bucket := latency_bucket(unnest(api_ms)))
+    from changed
+    where created_at is not null and len(api_ms) > 0
+    union all
+    select
+        sign,
+        shop_day(coalesce(ordered_at, refunded_at)),
+        channel,
+        product,
+        struct_pack(stage := 'refund', bucket := latency_bucket(refund_ms))
+    from changed_refund
+    where refund_ms is not null
 )
 select
     day,

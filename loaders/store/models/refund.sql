@@ -24,6 +24,7 @@ orders as (
         log.channel,
         log.order_no,
         log.amount_fen,
+        log.happened_at as ordered_at,
         log.product,
         log.client,
         log.store,
@@ -113,6 +114,7 @@ select
     coalesce(
         counted.billed_fen, greatest(counted.refunded_total_fen - counted.before_fen, 0)
     )::bigint as amount_fen,
+    orders.ordered_at,
     requested.requested_at,
     counted.refunded_at,
     counted.notified_at,

@@ -142,6 +142,7 @@ tries as (
         base.paid_at,
         base.is_settled_unpaid,
         event.happened_at,
+        event.elapsed_ms,
         event.reached_channel,
         event.is_known,
         event.reason,
@@ -197,6 +198,7 @@ attempted as (
         channel,
         key,
         count(*) as attempts,
+        list(elapsed_ms order by happened_at) filter (where elapsed_ms is not null) as api_ms,
         min(happened_at) filter (where reached_channel) as submitted_at,
         max(happened_at) filter (
             where reached_channel and happened_at < coalesce(paid_at + interval 1 second, happened_at + interval 1 second)
@@ -334,6 +336,7 @@ select
     date_diff('millisecond', paid_at, received_at) as notification_ms,
     date_diff('millisecond', paid_at, recognised_at) as recognition_ms,
     case when paid_at is not null then date_diff('millisecond', ordered_at, recognised_at) end
-        as end_to_end_ms
+        as end_to_end_ms,
+    coalesce(api_ms, []) as api_ms
 from joined
 inner join touched using (key)

@@ -61,11 +61,12 @@ create table if not exists trade (
     first_attempt varchar, is_recovered boolean, is_received boolean, rung integer,
     duplicates integer, mismatched integer, refunded_fen bigint, is_refunded_30d boolean,
     billed_on date, receipt_fen bigint, fee_fen decimal(18, 3), channel_ms bigint,
-    notification_ms bigint, recognition_ms bigint, end_to_end_ms bigint
+    notification_ms bigint, recognition_ms bigint, end_to_end_ms bigint, api_ms bigint[]
 );
 create table if not exists refund (
     turn bigint, channel varchar, order_no varchar, refund_no varchar, home_day date, amount_fen bigint,
-    requested_at timestamp, refunded_at timestamp, notified_at timestamp, billed_on date,
+    ordered_at timestamp, requested_at timestamp, refunded_at timestamp, notified_at timestamp,
+    billed_on date,
     product varchar, client varchar, store varchar, campaign varchar, refund_ms bigint
 );
 create table if not exists id_days (bucket tinyint, id_hash bigint, home_day date);

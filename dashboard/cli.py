@@ -1,0 +1,430 @@
+"""`mdash`: the command line. Heavy parts are imported by the command that needs them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Callable, Sequence
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from loaders.errors import MdashError
+
+if TYPE_CHECKING:
+    from dashboard.metrics.catalogue import Answer
+    from dashboard.services import Services
+    from loaders.load import FileReport
+    from loaders.settings import Settings
+
+FAILED = 1
+
+
+class _Context:
+    """The home a command works in; settings are read when first needed."""
+
+    def __init__(self, home: Path | None) -> None:
+        from loaders.settings import default_home
+
+        self.home = home or default_home()
+
+    def settings(self) -> Settings:
+        from loaders.settings import load_settings
+
+        return load_settings(self.home)
+
+    def services(self) -> Services:
+        from dashboard.services import Services
+
+        return Services(self.settings())
+
+
+class _Day(click.ParamType):
+    """A business day, written as 2026-11-01."""
+
+    name = "day"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> date:
+        if isinstance(value, date):
+            return value
+        try:
+            return date.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is not a day like 2026-11-01", param, ctx)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--home", type=click.Path(path_type=Path, file_okay=False), envvar="MDASH_HOME",
+              help="The folder that keeps everything. Default: the user-data folder.")
+@click.version_option(package_name="merchant-dashboard", prog_name="mdash")
+@click.pass_context
+def commands(ctx: click.Context, home: Path | None) -> None:
+    """Settlement files and payment notifications in; a merchant's numbers out."""
+    ctx.obj = _Context(home)
+
+
+@commands.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_obj
+def load(context: _Context, paths: Sequence[Path], as_json: bool) -> None:
+    """Identify each file or folder by its content and load it."""
+    from loaders.load import load_paths
+
+    settings = context.settings()
+    progress = _progress() if sys.stderr.isatty() else None
+    reports = load_paths(settings, list(paths), progress)
+    shown = [_report(report, settings.shop.language) for report in reports]
+    if as_json:
+        _print_json(
+            {
+                "files": shown,
+                "rows": sum(report.rows for report in reports),
+                "rejected": sum(report.rejected for report in reports),
+                "duplicates": sum(report.duplicates for report in reports),
+            }
+        )
+    for item in shown:
+        counts = f"{item['rows']} rows, {item['rejected']} rejected"
+        line = f"{item['status']:<10} {Path(item['path']).name}: {counts}"
+        click.echo(f"{line}. {item['message']}" if item["message"] else line, err=True)
+    sys.exit(max((report.exit_code for report in reports), default=0))
+
+
+def _report(report: FileReport, language: str) -> dict[str, Any]:
+    from dashboard.wording import translate
+
+    covers = report.covers
+    return {
+        "path": report.path,
+        "channel": report.channel,
+        "kind": report.kind,
+        "status": report.status,
+        "rows": report.rows,
+        "rejected": report.rejected,
+        "duplicates": report.duplicates,
+        "sha256": report.sha256,
+        "covers": [day.isoformat() for day in covers] if covers else None,
+        "message": (
+            translate(language, report.template, **report.values) if report.template else None
+        ),
+    }
+
+
+def _progress() -> Callable[[int, int, str], None]:
+    def show(done: int, total: int, name: str) -> None:
+        click.echo(f"\r{done}/{total} {name[:50]:<50}", nl=done == total, err=True)
+
+    return show
+
+
+@commands.command()
+@click.argument("number", type=int)
+@click.pass_obj
+def undo(context: _Context, number: int) -> None:
+    """Take back the load with this number (see the loads view)."""
+    from dashboard.wording import translate
+    from loaders.channels import retry_ladders
+    from loaders.store.deposit import undo as take_back
+    from loaders.store.warehouse import Warehouse
+
+    settings = context.settings()
+    with Warehouse(settings, retry_ladders()) as warehouse:
+        partial = take_back(warehouse, number)
+    say = settings.shop.language
+    click.echo(translate(say, "Load {number} was taken back.", number=number), err=True)
+    if partial:
+        click.echo(
+            translate(
+                say,
+                "{count} later loads had lines in common with it: load these files again to bring"
+                " the common lines back.",
+                count=partial,
+            ),
+            err=True,
+        )
+
+
+@commands.command()
+@click.argument("name", required=False)
+@click.option("--list", "list_all", is_flag=True, help="List every metric.")
+@click.option("--from", "first_day", type=_Day(), help="First day, inclusive.")
+@click.option("--to", "last_day", type=_Day(), help="Last day, inclusive.")
+@click.option("--by", default="", help="Dimensions to split by, with commas between.")
+@click.option("--where", "filters", multiple=True, help="DIM=VALUE; may be repeated.")
+@click.option("--format", "shape", type=click.Choice(["json", "csv", "table"]), default="table")
+@click.pass_obj
+def metric(
+    context: _Context,
+    name: str | None,
+    list_all: bool,
+    first_day: date | None,
+    last_day: date | None,
+    by: str,
+    filters: Sequence[str],
+    shape: str,
+) -> None:
+    """Any number on the dashboard, without the dashboard."""
+    from dashboard.metrics.question import Question
+
+    services = context.services()
+    if list_all:
+        _list_metrics(services, shape)
+        return
+    if name is None or first_day is None or last_day is None:
+        raise click.UsageError("Give NAME, --from and --to; or --list.")
+    question = Question(
+        first_day, last_day, tuple(part for part in by.split(",") if part), _where(filters)
+    )
+    answer = services.metric(name, question)
+    document = _answer_document(services, answer)
+    if shape == "json":
+        _print_json(document)
+        return
+    columns = [*answer.question.by, *answer.metric.fields]
+    if shape == "csv":
+        click.echo(_csv(columns, document["rows"]), nl=False)
+    else:
+        click.echo(_table(columns, document["rows"]))
+        click.echo(f"as of {document['as_of']}", err=True)
+    for note in document["notes"]:
+        click.echo(note, err=True)
+
+
+def _where(filters: Sequence[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for item in filters:
+        name, sign, value = item.partition("=")
+        if not sign:
+            raise click.UsageError(f"--where takes DIM=VALUE, not {item!r}.")
+        found.setdefault(name, []).append(value)
+    return found
+
+
+def _list_metrics(services: Services, shape: str) -> None:
+    from dashboard.metrics.catalogue import metrics
+
+    found = [
+        {
+            "metric": item.name,
+            "version": item.version,
+            "definition": services.say(item.definition),
+            "fields": list(item.fields),
+            "dimensions": list(item.dimensions),
+        }
+        for item in metrics().values()
+    ]
+    if shape == "json":
+        _print_json({"metrics": found})
+        return
+    for row in found:
+        click.echo(f"{row['metric']} (v{row['version']}): {row['definition']}")
+
+
+def _answer_document(services: Services, answer: Answer) -> dict[str, Any]:
+    return {
+        "metric": answer.metric.name,
+        "from": answer.question.first_day.isoformat(),
+        "to": answer.question.last_day.isoformat(),
+        "by": list(answer.question.by),
+        "as_of": services.json_ready(answer.as_of),
+        "definition": services.say(answer.metric.definition),
+        "version": answer.metric.version,
+        "rows": [
+            {name: services.dimension_ready(name, value) for name, value in row.items()}
+            for row in answer.rows
+        ],
+        "notes": [services.say(template, **values) for template, values in answer.notes],
+    }
+
+
+@commands.command()
+@click.argument("identifier")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_obj
+def trade(context: _Context, identifier: str, as_json: bool) -> None:
+    """Everything known of one trade, by any id."""
+    from loaders.errors import RefusedInput
+
+    services = context.services()
+    found = services.find_trades(identifier)
+    if not found:
+        raise RefusedInput("There is no trade with this id.")
+    story = services.trade(found[0]["channel"], found[0]["order_no"])
+    story["matches"] = len(found)
+    document = services.json_ready(story)
+    if as_json:
+        _print_json(document)
+        return
+    for name, value in document.items():
+        if not isinstance(value, list):
+            click.echo(f"{name:<20} {'' if value is None else value}")
+    for event in document["events"]:
+        click.echo(f"{event['at']}  {event['what']:<14} {event['detail'] or ''}")
+
+
+@commands.command()
+@click.argument("query")
+@click.option("--format", "shape", type=click.Choice(["json", "csv", "table"]), default="table")
+@click.pass_obj
+def sql(context: _Context, query: str, shape: str) -> None:
+    """Read-only SQL over the published views."""
+    services = context.services()
+    columns, rows = services.run_sql(query)
+    document = [dict(zip(columns, services.json_ready(row), strict=True)) for row in rows]
+    if shape == "json":
+        _print_json({"columns": columns, "rows": document})
+    elif shape == "csv":
+        click.echo(_csv(columns, document), nl=False)
+    else:
+        click.echo(_table(columns, document))
+
+
+@commands.command()
+@click.pass_obj
+def maintain(context: _Context) -> None:
+    """Compact files, sum up roll-ups, drop snapshots older than 30 days."""
+    from loaders.channels import retry_ladders
+    from loaders.store.warehouse import Warehouse
+
+    with Warehouse(context.settings(), retry_ladders()) as warehouse:
+        warehouse.maintain()
+
+
+@commands.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_obj
+def check(context: _Context, as_json: bool) -> None:
+    """Configuration, keys, catalog, freshness: what is wrong and how to mend it."""
+    from dashboard.checks import findings
+
+    found = findings(context.settings())
+    if as_json:
+        _print_json({"findings": found})
+    for item in found:
+        click.echo(f"{'ok  ' if item['ok'] else 'FAIL'} {item['what']}: {item['message']}", err=True)
+    if not all(item["ok"] for item in found):
+        sys.exit(2)
+
+
+@commands.command()
+@click.option("--port", default=8501, show_default=True)
+@click.option("--browser/--no-browser", default=False, help="Open a browser window.")
+@click.pass_obj
+def serve(context: _Context, port: int, browser: bool) -> None:
+    """The dashboard."""
+    from dashboard.server import serve as run
+
+    run(context.settings(), port, browser=browser)
+
+
+@commands.command()
+@click.option("--port", default=8501, show_default=True)
+@click.option("--no-browser", is_flag=True, help="Do not open a browser window.")
+@click.option("--orders", default=12_000, show_default=True, help="Size of the sample merchant.")
+@click.pass_context
+def demo(ctx: click.Context, port: int, no_browser: bool, orders: int) -> None:
+    """The dashboard, full of the sample merchant's data, in a home of its own."""
+    from dashboard.demo import prepare
+    from dashboard.server import serve as run
+
+    given = ctx.parent.params["home"] if ctx.parent else None
+    home = given or (ctx.obj.home.parent / "mdash-demo")
+    run(prepare(home, orders), port, browser=not no_browser)
+
+
+def _print_json(document: Any) -> None:
+    click.echo(json.dumps(document, ensure_ascii=False, default=str))
+
+
+def _csv(columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> str:
+    sink = io.StringIO()
+    writer = csv.writer(sink, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([[_cell(row.get(name)) for name in columns] for row in rows])
+    return sink.getvalue()
+
+
+def _cell(value: Any) -> str:
+    """A cell that no spreadsheet takes for a formula."""
+    if value is None:
+        return ""
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False)
+    text = str(value)
+    risky = isinstance(value, str) and text[:1] in ("=", "+", "-", "@", "\t", "\r")
+    return f"'{text}" if risky else text
+
+
+def _table(columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> str:
+    cells = [list(columns), *([_cell(row.get(name)) for name in columns] for row in rows)]
+    widths = [max(len(line[at]) for line in cells) for at in range(len(columns))]
+    return "\n".join(
+        "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
+        for line in cells
+    )
+
+
+def main() -> None:
+    """Run `mdash`; no traceback ever reaches a user."""
+    try:
+        commands(prog_name="mdash")
+    except MdashError as error:
+        _complain(error)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(0)
+    except Exception as error:
+        path = _write_crash(error)
+        click.echo(f"mdash failed: {type(error).__name__}. Details are in {path}.", err=True)
+        sys.exit(FAILED)
+
+
+def _complain(error: MdashError) -> None:
+    from dashboard.wording import translate
+    from loaders.settings import default_home, load_settings
+
+    language = "en"
+    context = click.get_current_context(silent=True)
+    home = context.obj.home if context and context.obj else _home_argument() or default_home()
+    try:
+        language = load_settings(home).shop.language
+    except MdashError:
+        language = "en"
+    click.echo(translate(language, error.template, **error.values), err=True)
+
+
+def _home_argument() -> Path | None:
+    import os
+
+    if "--home" in sys.argv[:-1]:
+        return Path(sys.argv[sys.argv.index("--home") + 1])
+    named = os.environ.get("MDASH_HOME")
+    return Path(named) if named else None
+
+
+def _write_crash(error: Exception) -> Path:
+    """The traceback goes to a file of the home, where the engineer finds it."""
+    import traceback
+
+    from loaders.settings import default_home
+
+    home = _home_argument() or default_home()
+    folder = home / "crashes"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = folder / "last.txt"
+    path.write_text("".join(traceback.format_tb(error.__traceback__)) + type(error).__name__, "utf-8")
+    path.chmod(0o600)
+    return path
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The metrics: one question, one typed row, its definition, version and sources each."""

@@ -1,0 +1,78 @@
+"""What is asked of a metric: period, dimensions, filters; and the SQL these turn into."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from typing import Any
+
+from loaders.errors import UnknownMetric
+
+TIME_DIMENSIONS = ("day", "hour", "week", "month")
+NAMED_DIMENSIONS = ("channel", "product", "client", "store", "campaign")
+DIMENSIONS = TIME_DIMENSIONS + NAMED_DIMENSIONS
+_TIME_SQL = {
+    "day": "cast({hour} as date)",
+    "hour": "{hour}",
+    "week": "strftime({hour}, '%G-W%V')",
+    "month": "strftime({hour}, '%Y-%m')",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Inclusive business days, dimensions to split by, and wanted values of dimensions."""
+
+    first_day: date
+    last_day: date
+    by: tuple[str, ...] = ()
+    where: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.last_day < self.first_day:
+            raise UnknownMetric(
+                "The period ends ({last}) before it begins ({first}).",
+                first=self.first_day.isoformat(),
+                last=self.last_day.isoformat(),
+            )
+        for name in self.by:
+            _known(name, DIMENSIONS)
+        for name in self.where:
+            _known(name, NAMED_DIMENSIONS)
+
+    def parameters(self) -> dict[str, Any]:
+        """Values of the query's `$` places: the period as shop-local hours, and filters."""
+        values: dict[str, Any] = {
+            "first_hour": datetime.combine(self.first_day, time()),
+            "last_hour": datetime.combine(self.last_day, time(23)),
+        }
+        for name, wanted in self.where.items():
+            values[f"where_{name}"] = [item or "" for item in wanted]
+        return values
+
+    def dims(self, hour: str = "hour", table: str = "") -> str:
+        """Select items of the dimensions, each with its comma; `hour` is a shop-local time."""
+        items = []
+        for name in self.by:
+            source = _TIME_SQL[name].format(hour=hour) if name in _TIME_SQL else f"{table}{name}"
+            items.append(f"{source} as {name}")
+        return "".join(f"{item}, " for item in items)
+
+    def names(self) -> str:
+        """Names of the dimensions, each with its comma."""
+        return "".join(f"{name}, " for name in self.by)
+
+    def filters(self, table: str = "") -> str:
+        """Conditions of the filters, each beginning with `and`."""
+        return "".join(
+            f" and coalesce({table}{name}, '') in (select unnest($where_{name}))"
+            for name in self.where
+        )
+
+
+def _known(name: str, names: Sequence[str]) -> None:
+    if name not in names:
+        raise UnknownMetric(
+            "There is no dimension {name}; there are {names}.", name=name, names=", ".join(names)
+        )

@@ -1,0 +1,307 @@
+"""What a screen or a command may call: the reader's answers and the jobs behind them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from dashboard.metrics.catalogue import Answer, ask
+from dashboard.metrics.question import NAMED_DIMENSIONS, Question
+from dashboard.wording import Say, speaker
+from dashboard.wording.formats import iso
+from loaders.channels import CHANNELS, retry_ladders
+from loaders.errors import RefusedInput
+from loaders.privacy import pseudonym, pseudonym_key
+from loaders.settings import Settings
+from loaders.store.reader import SOURCES, Reader, Row
+
+_UPLOAD_LIMIT_S = 1800
+
+
+class Services:
+    """Everything about one home, for one reader in one language."""
+
+    def __init__(
+        self, settings: Settings, reader: Reader | None = None, language: str | None = None
+    ) -> None:
+        self.settings = settings
+        self.reader = reader or Reader(settings, retry_ladders())
+        self.language = language or settings.shop.language
+        self.say: Say = speaker(self.language)
+
+    @property
+    def timezone(self) -> str:
+        """The shop's timezone."""
+        return self.settings.shop.timezone
+
+    def metric(self, name: str, question: Question) -> Answer:
+        """Answer a question asked of a metric."""
+        return ask(self.reader, name, question)
+
+    def today(self) -> date:
+        """The shop's present business day."""
+        return datetime.now(UTC).astimezone(ZoneInfo(self.timezone)).date()
+
+    def last_day(self) -> date:
+        """The business day of the latest instant any source speaks of; today in an empty home."""
+        marks = self.reader.watermarks()
+        if not marks:
+            return self.today()
+        last = max(marks.values()) - timedelta(microseconds=1)
+        return last.replace(tzinfo=UTC).astimezone(ZoneInfo(self.timezone)).date()
+
+    def choices(self) -> dict[str, list[str]]:
+        """For each dimension, the values met so far."""
+        if self.reader.is_empty:
+            return {name: [] for name in NAMED_DIMENSIONS}
+        found: dict[str, list[str]] = {}
+        for name in NAMED_DIMENSIONS:
+            rows = self.reader.rows(
+                f"select distinct {name} as value from lake.hourly_orders"
+                f" where {name} is not null order by 1"
+            )
+            found[name] = [row["value"] for row in rows]
+        return found
+
+    def find_trades(self, identifier: str, limit: int = 50) -> list[Row]:
+        """Trades that a pasted id belongs to: order, trade, refund, notification or buyer."""
+        text = identifier.strip()
+        if not text or self.reader.is_empty:
+            return []
+        found: dict[tuple[str, str], Row] = {}
+        for wanted in self._spellings(text):
+            days = self.reader.home_days(wanted)[:limit]
+            if not days:
+                continue
+            for row in self.reader.rows(_FIND, {"days": days, "id": wanted, "limit": limit}):
+                found[row["channel"], row["order_no"]] = row
+        return list(found.values())[:limit]
+
+    def _spellings(self, text: str) -> list[str]:
+        """The id itself, and what a buyer's own id is stored as."""
+        key = pseudonym_key(self.settings.home)
+        scopes = ["shop", *CHANNELS]
+        return [text, *(pseudonym(key, scope, text) for scope in scopes)]
+
+    def recent_trades(self, question: Question, limit: int = 200) -> list[Row]:
+        """The latest trades of a period."""
+        if self.reader.is_empty:
+            return []
+        sql = (
+            f"select {_LISTED} from lake.trades as trades inner join (select channel, order_no"
+            " from lake.trade where shop_hour(created_at) between $first_hour and $last_hour"
+            " and home_day between $first_hour::date - 40 and $last_hour::date + 40"
+            f" {question.filters()} order by created_at desc limit $limit) using"
+            " (channel, order_no) order by created_at desc"
+        )
+        return self.reader.rows(sql, {**question.parameters(), "limit": limit})
+
+    def trade(self, channel: str, order_no: str) -> dict[str, Any]:
+        """All that is known of one trade: the trade, its refunds and its events in time order."""
+        days = self.reader.home_days(order_no)
+        key = {"days": days, "channel": channel, "order_no": order_no}
+        rows = self.reader.rows(
+            "select * from lake.trades where channel = $channel and order_no = $order_no", key
+            | {"days": None}
+        ) if not days else self.reader.rows(_ONE, key)
+        if not rows:
+            raise RefusedInput("There is no trade with this id.")
+        return {
+            **rows[0],
+            "refunds": self.reader.rows(_REFUNDS, key),
+            "events": self.reader.rows(_EVENTS, key),
+        }
+
+    def freshness(self) -> list[Row]:
+        """For each source, the instant up to which it speaks (None: never loaded)."""
+        marks = self.reader.watermarks()
+        return [{"source": name, "watermark": marks.get(name)} for name in SOURCES]
+
+    def loads(self, limit: int = 500) -> list[Row]:
+        """The latest loads, newest first."""
+        if self.reader.is_empty:
+            return []
+        return self.reader.rows(
+            "select load_id, file, channel, kind, account, first_day, last_day, rows, rejected,"
+            " duplicates, status, loaded_at from lake.loads order by load_id desc limit $limit",
+            {"limit": limit},
+        )
+
+    def rejects(self, limit: int = 1000) -> list[Row]:
+        """The latest rejected lines, each with its sentence in the reader's language."""
+        if self.reader.is_empty:
+            return []
+        rows = self.reader.rows(
+            "select load_id, file, line, template, template_values from lake.rejects"
+            " order by load_id desc, line limit $limit",
+            {"limit": limit},
+        )
+        return [
+            {
+                "load_id": row["load_id"],
+                "file": row["file"],
+                "line": row["line"],
+                "why": self.say(row["template"], **json.loads(row["template_values"])),
+            }
+            for row in rows
+        ]
+
+    def coverage(self, first_day: date, last_day: date) -> list[Row]:
+        """For each day of a period, whether each source covers it."""
+        if self.reader.is_empty:
+            return []
+        return self.reader.rows(_COVERAGE, {"first": first_day, "last": last_day})
+
+    def upload(self, paths: Sequence[Path]) -> list[dict[str, Any]]:
+        """Load files in a process of their own; returns the reports of `mdash load --json`."""
+        done = self._mdash("load", "--json", *(str(path) for path in paths))
+        try:
+            files: list[dict[str, Any]] = json.loads(done.stdout)["files"]
+        except (ValueError, KeyError):
+            raise RefusedInput(
+                "The load did not finish: {why}", why=done.stderr.strip()[-300:]
+            ) from None
+        return files
+
+    def undo(self, load_id: int) -> str:
+        """Take a load back, in a process of its own; returns what was said."""
+        done = self._mdash("undo", str(load_id))
+        return (done.stdout + done.stderr).strip()
+
+    def _mdash(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "dashboard.cli", "--home", str(self.settings.home), *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_UPLOAD_LIMIT_S,
+        )
+
+    def run_sql(self, query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Run one read-only query over the published views."""
+        return self.reader.published(query)
+
+    def dimension_ready(self, name: str, value: Any) -> Any:
+        """A metric's value as JSON has it; the `hour` dimension is shop-local already."""
+        if name == "hour" and isinstance(value, datetime):
+            return value.replace(tzinfo=ZoneInfo(self.timezone)).isoformat()
+        return self.json_ready(value)
+
+    def json_ready(self, value: Any) -> Any:
+        """A row's value as JSON has it: instants with the shop's offset, days as ISO."""
+        if isinstance(value, datetime):
+            return iso(value, self.timezone)
+        if isinstance(value, date):
+            return value.isoformat()
+        if isinstance(value, Mapping):
+            return {name: self.json_ready(item) for name, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.json_ready(item) for item in value]
+        return value
+
+
+_LISTED = (
+    "trades.channel, trades.order_no, trades.trade_no, trades.product, trades.client, trades.store,"
+    " trades.campaign, trades.amount_fen, trades.created_at, trades.paid_at, trades.outcome,"
+    " trades.failure_code, trades.refunded_fen, trades.billed_on"
+)
+_FIND = f"""
+select distinct {_LISTED}
+from lake.trades as trades
+semi join (
+    select channel, order_no
+    from lake.trade
+    where
+        home_day between list_min($days) and list_max($days)
+        and home_day in (select unnest($days))
+        and (order_no = $id or trade_no = $id or buyer = $id)
+    union all
+    select channel, order_no
+    from lake.refund
+    where
+        home_day between list_min($days) and list_max($days)
+        and home_day in (select unnest($days))
+        and refund_no = $id
+    union all
+    select channel, order_no
+    from lake.deliveries
+    where
+        home_day between list_min($days) and list_max($days)
+        and home_day in (select unnest($days))
+        and notify_id = $id and verdict = 'valid'
+) as hits using (channel, order_no)
+order by trades.created_at desc
+limit $limit
+"""
+_ONE = """
+select * from lake.trades
+where
+    channel = $channel and order_no = $order_no
+    and shop_day(created_at) between list_min($days) - 40 and list_max($days) + 40
+"""
+_REFUNDS = """
+select refund_no, amount_fen, requested_at, refunded_at, billed_on
+from lake.refund
+where
+    channel = $channel and order_no = $order_no
+    and home_day between list_min($days) and list_max($days)
+order by refunded_at
+"""
+_EVENTS = """
+select happened_at as at, event as what, coalesce(sub_code, code, closed_by) as detail,
+    amount_fen, 'checkout_log' as source
+from lake.checkout_log
+where
+    order_no = $order_no and coalesce(channel, $channel) = $channel
+    and home_day between list_min($days) and list_max($days)
+union all
+select received_at, 'notification', status, amount_fen, 'notification_log'
+from lake.deliveries
+where
+    order_no = $order_no and channel = $channel and verdict = 'valid'
+    and home_day between list_min($days) and list_max($days)
+union all
+select finished_at, 'bill_' || kind, cast(line.billed_on as varchar), order_fen, 'trade_bill'
+from lake.trade_lines as line
+semi join lake.current_days as owner
+    on line.load_id = owner.load_id and line.account = owner.account
+    and line.billed_on = owner.day and owner.kind = 'trade_bill'
+where
+    line.order_no = $order_no and line.channel = $channel
+    and line.home_day between list_min($days) and list_max($days)
+order by 1
+"""
+_COVERAGE = """
+with days as (
+    select cast(day as date) as day
+    from generate_series($first::timestamp, $last::timestamp, interval 1 day) as series(day)
+),
+bills as (select distinct day, kind from lake.current_days where day between $first and $last),
+logs as (
+    select distinct cast(hour as date) as day
+    from lake.hourly_orders
+    where orders <> 0 and hour between $first::timestamp and $last::timestamp + interval 1 day
+),
+messages as (
+    select distinct hint_day as day
+    from lake.deliveries
+    where hint_day between $first::date and $last::date
+)
+select
+    days.day,
+    logs.day is not null as checkout_log,
+    messages.day is not null as notification_log,
+    exists (select 1 from bills where bills.day = days.day and kind = 'trade_bill') as trade_bill,
+    exists (select 1 from bills where bills.day = days.day and kind = 'account_bill')
+        as account_bill
+from days
+left join logs on days.day = logs.day
+left join messages on days.day = messages.day
+order by days.day
+"""

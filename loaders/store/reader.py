@@ -1,0 +1,106 @@
+"""Reading the lake: one connection a process, a cursor a question, never a lock."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+import duckdb
+
+from loaders.errors import RefusedInput
+from loaders.settings import Settings
+from loaders.store.connection import ID_BUCKETS, connect, exists
+
+PUBLISHED = (
+    "trades", "refunds", "settlement_lines", "account_lines", "notifications",
+    "checkout_events", "loads", "rejects", "buyers",
+)
+SOURCES = ("checkout_log", "notification_log", "trade_bill", "account_bill")
+Row = dict[str, Any]
+
+
+class Reader:
+    """Answers questions from the lake of one home. An empty home has no rows, not an error."""
+
+    def __init__(self, settings: Settings, ladders: Mapping[str, Sequence[int]]) -> None:
+        self.settings = settings
+        self._ladders = ladders
+        self._root: duckdb.DuckDBPyConnection | None = None
+        self._guard = threading.Lock()
+
+    @property
+    def is_empty(self) -> bool:
+        """True while nothing was ever loaded."""
+        return not exists(self.settings) or not self._has_tables()
+
+    def _has_tables(self) -> bool:
+        row = self._cursor().execute(
+            "select count(*) from duckdb_tables() where database_name = 'lake'"
+            " and table_name = 'writer'"
+        ).fetchone()
+        return bool(row and row[0])
+
+    def _cursor(self) -> duckdb.DuckDBPyConnection:
+        with self._guard:
+            if self._root is None:
+                self._root = connect(self.settings, self._ladders, read_only=True)
+            return self._root.cursor()
+
+    def close(self) -> None:
+        """Let go of the lake."""
+        with self._guard:
+            if self._root is not None:
+                self._root.close()
+                self._root = None
+
+    def rows(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[Row]:
+        """Rows of a query as dicts by column name; `$name` marks a parameter."""
+        with self._cursor() as cursor:
+            cursor.execute(sql, dict(parameters) if parameters else None)
+            names = [column[0] for column in cursor.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def one(self, sql: str, parameters: Mapping[str, object] | None = None) -> Row:
+        """The only row of a query; an empty dict if there is none."""
+        found = self.rows(sql, parameters)
+        return found[0] if found else {}
+
+    def published(self, query: str) -> tuple[list[str], list[tuple[object, ...]]]:
+        """Columns and rows of one read-only query over the published views.
+
+        The query runs on a connection of its own that can neither write nor read other files.
+        Raises RefusedInput with DuckDB's own words for a query that is wrong.
+        """
+        connection = connect(self.settings, self._ladders, read_only=True)
+        try:
+            for name in PUBLISHED:
+                connection.execute(f"create view {name} as select * from lake.{name}")
+            connection.execute("set lock_configuration = true")
+            if len(kinds := connection.extract_statements(query)) != 1 or (
+                kinds[0].type is not duckdb.StatementType.SELECT
+            ):
+                raise RefusedInput("Only one SELECT is run; the store cannot be changed this way.")
+            cursor = connection.execute(query)
+            return [item[0] for item in cursor.description or ()], cursor.fetchall()
+        except duckdb.Error as error:
+            raise RefusedInput("The query failed: {why}", why=str(error)[:800]) from error
+        finally:
+            connection.close()
+
+    def watermarks(self) -> dict[str, datetime]:
+        """For each source ever loaded, the instant (naive UTC) up to which it speaks."""
+        if self.is_empty:
+            return {}
+        found = self.rows("select kind, watermark from lake.watermarks where watermark is not null")
+        return {row["kind"]: row["watermark"] for row in found}
+
+    def home_days(self, identifier: str) -> list[date]:
+        """Home days of the orders that a pasted id may belong to (order, trade, refund, buyer)."""
+        hashed = self.one("select id_hash($id) as id_hash", {"id": identifier})["id_hash"]
+        found = self.rows(
+            "select distinct home_day from lake.id_days where"
+            f" bucket = {hashed % ID_BUCKETS} and id_hash = {hashed} order by home_day desc"
+        )
+        return [row["home_day"] for row in found]

@@ -1,0 +1,1 @@
+"""Everything made up: a merchant with planted truths. No row is of a real person or merchant."""
