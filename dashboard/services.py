@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -168,6 +169,19 @@ class Services:
                 "The load did not finish: {why}", why=done.stderr.strip()[-300:]
             ) from None
         return files
+
+    def upload_contents(self, files: Sequence[tuple[str, bytes]]) -> list[dict[str, Any]]:
+        """Load uploaded files (name, bytes); reports name them as the reader did."""
+        with TemporaryDirectory(prefix="mdash-upload-") as folder:
+            paths = []
+            for number, (name, content) in enumerate(files):
+                path = Path(folder) / str(number) / Path(name).name
+                path.parent.mkdir()
+                path.write_bytes(content)
+                paths.append(path)
+            return [
+                report | {"path": Path(report["path"]).name} for report in self.upload(paths)
+            ]
 
     def undo(self, load_id: int) -> str:
         """Take a load back, in a process of its own; returns what was said."""

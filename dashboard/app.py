@@ -1,0 +1,99 @@
+"""The dashboard's entry: builds the services and names the screens. No logic."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import streamlit as st
+
+from dashboard.metrics.question import Question
+from dashboard.screens import (
+    conversion,
+    data,
+    definitions,
+    failures,
+    latency,
+    overview,
+    parts,
+    trades,
+)
+from dashboard.services import Services
+from dashboard.wording import LANGUAGES
+from loaders.channels import retry_ladders
+from loaders.errors import MdashError
+from loaders.settings import default_home, load_settings
+from loaders.store.reader import Reader
+
+Render = Callable[[Services, Question], None]
+_SCREENS: tuple[tuple[str, str, str, Render], ...] = (
+    ("overview", "Overview", ":material/space_dashboard:", overview.render),
+    ("conversion", "Conversion", ":material/filter_alt:", conversion.render),
+    ("failures", "Failures", ":material/error_outline:", failures.render),
+    ("latency", "Latency", ":material/timer:", latency.render),
+    ("trades", "Trades", ":material/receipt_long:", trades.render),
+    ("data", "Data", ":material/database:", data.render),
+    ("definitions", "Definitions", ":material/menu_book:", definitions.render),
+)
+_ALWAYS = ("data", "definitions")
+
+
+@st.cache_resource
+def _reader(home: str) -> Reader:
+    return Reader(load_settings(Path(home)), retry_ladders())
+
+
+def _services() -> Services:
+    home = os.environ.get("MDASH_HOME") or str(default_home())
+    reader = _reader(home)
+    default = reader.settings.shop.language
+    language = st.query_params.get("lang") or st.session_state.get("language") or default
+    return Services(
+        reader.settings, reader, language if language in LANGUAGES else default
+    )
+
+
+def _page(services: Services, name: str, render: Render) -> Callable[[], None]:
+    def draw() -> None:
+        if services.reader.is_empty and name not in _ALWAYS:
+            parts.heading(services, next(title for path, title, _, _ in _SCREENS if path == name))
+            parts.empty_home(services)
+            return
+        try:
+            render(services, parts.filter_bar(services))
+        except MdashError as error:
+            st.error(services.say(error.template, **error.values), icon=":material/error:")
+
+    return draw
+
+
+def _language_choice(services: Services) -> None:
+    def keep() -> None:
+        st.query_params["lang"] = st.session_state["language"]
+
+    with st.sidebar:
+        st.segmented_control(
+            services.say("Language"), LANGUAGES, key="language", default=services.language,
+            required=True, on_change=keep,
+            format_func=lambda code: {"zh": "中文", "en": "English"}[code],
+        )
+
+
+def main() -> None:
+    """Draw the chosen screen."""
+    st.set_page_config(page_title="mdash", page_icon=str(Path(__file__).with_name("icon.png")), layout="wide")
+    services = _services()
+    pages = [
+        st.Page(
+            _page(services, name, render), title=services.say(title), icon=icon, url_path=name,
+            default=name == "overview",
+        )
+        for name, title, icon, render in _SCREENS
+    ]
+    chosen = st.navigation(pages)
+    _language_choice(services)
+    chosen.run()
+
+
+main()

@@ -1,0 +1,66 @@
+"""What is wrong with a home's configuration, and how to mend it."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from dashboard.services import Services
+from dashboard.wording.formats import instant
+from dashboard.wording.labels import WORDS
+from loaders.channels import CHANNELS
+from loaders.errors import ConfigurationError, MdashError
+from loaders.settings import Settings
+
+
+class Finding(TypedDict):
+    """One thing looked at."""
+
+    what: str
+    ok: bool
+    message: str
+
+
+def findings(settings: Settings) -> list[Finding]:
+    """Everything `mdash check` looks at, in order."""
+    services = Services(settings)
+    say = services.say
+    found: list[Finding] = [
+        {"what": say("Home"), "ok": True, "message": str(settings.home)},
+    ]
+    for channel in CHANNELS.values():
+        found.append(_keys(services, channel.name))
+    try:
+        empty = services.reader.is_empty
+        told = say("Nothing has been loaded yet.") if empty else say("The store opens.")
+        found.append({"what": say("Store"), "ok": True, "message": told})
+    except MdashError as error:
+        found.append(
+            {"what": say("Store"), "ok": False, "message": say(error.template, **error.values)}
+        )
+        return found
+    for row in services.freshness():
+        mark = row["watermark"]
+        told = instant(mark, services.timezone) if mark else say("never loaded")
+        found.append({"what": say(WORDS[row["source"]]), "ok": True, "message": told})
+    return found
+
+
+def _keys(services: Services, name: str) -> Finding:
+    say, channel = services.say, CHANNELS[name]
+    config = services.settings.channels.get(name, {})
+    what = say("Keys of {channel}", channel=channel.title)
+    if channel.notifications is None:
+        return {"what": what, "ok": True, "message": say("not needed")}
+    try:
+        channel.notifications.read_keys(config, services.settings.read_file)
+        missing = [key for key in ("app_id", "seller_id") if not config.get(key)]
+        if missing:
+            raise ConfigurationError(
+                "Set {names} under [channels.{channel}] in mdash.toml, so that messages of other"
+                " shops are told apart.",
+                names=", ".join(missing),
+                channel=name,
+            )
+    except ConfigurationError as error:
+        return {"what": what, "ok": False, "message": say(error.template, **error.values)}
+    return {"what": what, "ok": True, "message": say("The keys can be read.")}

@@ -1,0 +1,46 @@
+"""One ASGI application: the dashboard and /healthz."""
+
+from __future__ import annotations
+
+import os
+import webbrowser
+from pathlib import Path
+from threading import Timer
+
+import streamlit as st
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from loaders.settings import Settings
+
+ADDRESS = "127.0.0.1"
+"""There are no accounts yet, so nobody but this machine is let in."""
+
+
+async def _healthz(_: Request) -> PlainTextResponse:
+    return PlainTextResponse("ok")
+
+
+def serve(settings: Settings, port: int, *, browser: bool) -> None:
+    """Serve the dashboard until interrupted."""
+    os.environ["MDASH_HOME"] = str(settings.home)
+    if browser:
+        Timer(2.0, webbrowser.open, [f"http://{ADDRESS}:{port}"]).start()
+    application = st.App(
+        Path(__file__).with_name("app.py"), routes=[Route("/healthz", _healthz)]
+    )
+    application.run(
+        config={
+            "server.address": ADDRESS,
+            "server.port": port,
+            "server.headless": True,
+            "server.fileWatcherType": "none",
+            "server.maxUploadSize": 2048,
+            "browser.gatherUsageStats": False,
+            "client.toolbarMode": "viewer",
+            "client.showErrorDetails": "none",
+            "theme.primaryColor": "#0F766E",
+            "theme.metricValueFontSize": "1.6rem",
+        }
+    )
