@@ -206,7 +206,7 @@ class Merchant:
         if (
             _within(order, self.failing_bank)
             and order.product == "QUICK_MSECURITY_PAY"
-            and chance.random() < 0.3
+            and chance.random() < 0.45
         ):
             self._fail(chance, order, at, ("channel_error", 0, "40004", "ACQ.PAYMENT_FAIL", "bank"))
             return

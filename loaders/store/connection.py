@@ -93,6 +93,7 @@ def _attach(
         )
     data = store.data if "://" in store.data else str(settings.file(store.data)).rstrip("/") + "/"
     options = [f"data_path {_quoted(data)}", f"data_inlining_row_limit {INLINED_ROWS}"]
+    options.append("override_data_path true")
     if read_only:
         options.append("read_only")
     connection.execute(f"attach {_quoted(target)} as lake ({', '.join(options)})")

@@ -77,9 +77,14 @@ class Reader:
         try:
             for name in PUBLISHED:
                 connection.execute(f"create view {name} as select * from lake.{name}")
+            if "://" not in self.settings.store.data:
+                home = self.settings.home
+                folders = [str(self.settings.file(self.settings.store.data)), str(home / "tmp")]
+                connection.execute(f"set allowed_directories = {folders}")
+                connection.execute("set enable_external_access = false")
             connection.execute("set lock_configuration = true")
             if len(kinds := connection.extract_statements(query)) != 1 or (
-                kinds[0].type is not duckdb.StatementType.SELECT
+                kinds[0].type != duckdb.StatementType.SELECT
             ):
                 raise RefusedInput("Only one SELECT is run; the store cannot be changed this way.")
             cursor = connection.execute(query)

@@ -104,7 +104,7 @@ _EXCEL_NUMBER = re.compile(r"\d\.\d+E\+\d+", re.IGNORECASE)
 
 _PERSONAL = (
     "This is a personal statement (支付宝电子客户回单 / 交易记录明细), not a merchant bill. Download"
-    " 业务明细 or 账务明细 from b.alipay.com → 对账中心 → 账单下载, or use `mdash pull alipay`."
+    " 业务明细 or 账务明细 from b.alipay.com → 对账中心 → 账单下载."
 )
 _RESAVED = (
     "This bill was opened and saved by Excel, which damages long numbers and times. Download it"

@@ -1,0 +1,143 @@
+"""Homes, keys and a small sample merchant for the tests."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from dashboard.cli import main
+from loaders.channels import retry_ladders
+from loaders.settings import load_settings
+from loaders.store.warehouse import Warehouse
+from sample_data.files import APP_ID, SELLER_ID, write_files
+from sample_data.merchant import Merchant, Order
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+LAST_DAY = date(2026, 10, 31)
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command printed and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        """The one JSON document of standard output."""
+        return json.loads(self.out)
+
+
+Mdash = Callable[..., Ran]
+
+
+def run_mdash(home: Path, *arguments: str) -> Ran:
+    """Run `mdash` in this process, as the console script does."""
+    out, err, before = io.StringIO(), io.StringIO(), sys.argv
+    sys.argv = ["mdash", "--home", str(home), *arguments]
+    code: object = 0
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            main()
+    except SystemExit as end:
+        code = end.code
+    finally:
+        sys.argv = before
+    return Ran(code if isinstance(code, int) else 0, out.getvalue(), err.getvalue())
+
+
+@pytest.fixture(scope="session")
+def channel_key() -> bytes:
+    """The private key with which the stand-in channel signs."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+
+
+def make_home(home: Path, channel_key: bytes, extra: str = "", language: str = "en") -> Path:
+    """A home with settings and the channel's public key."""
+    (home / "keys").mkdir(parents=True)
+    private = serialization.load_pem_private_key(channel_key, password=None)
+    (home / "keys" / "alipay_public_key.pem").write_bytes(
+        private.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+    )
+    (home / "mdash.toml").write_text(
+        f'[shop]\nlanguage = "{language}"\n{extra}\n[channels.alipay]\napp_id = "{APP_ID}"\n'
+        f'seller_id = "{SELLER_ID}"\nalipay_public_key_file = "keys/alipay_public_key.pem"\n',
+        "utf-8",
+    )
+    return home
+
+
+@pytest.fixture(scope="session")
+def fresh_home(tmp_path_factory: pytest.TempPathFactory, channel_key: bytes) -> Path:
+    """A home whose lake was made and never loaded into."""
+    home = make_home(tmp_path_factory.mktemp("fresh") / "home", channel_key)
+    with Warehouse(load_settings(home), retry_ladders()):
+        return home
+
+
+@pytest.fixture
+def home(tmp_path: Path, fresh_home: Path) -> Path:
+    """An empty home of a configured shop: a copy, as if somebody had moved it."""
+    return Path(shutil.copytree(fresh_home, tmp_path / "home"))
+
+
+@pytest.fixture
+def mdash(home: Path) -> Mdash:
+    """`mdash` in that home."""
+    return lambda *arguments: run_mdash(home, *arguments)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The sample merchant: its files, its true orders, and a home that has loaded them."""
+
+    merchant: Merchant
+    orders: Sequence[Order]
+    folder: Path
+    home: Path
+
+    def mdash(self, *arguments: str) -> Ran:
+        """`mdash` in the loaded home (read only)."""
+        return run_mdash(self.home, *arguments)
+
+    def metric(self, name: str, *arguments: str) -> dict[str, Any]:
+        """A metric's JSON over the whole of the merchant's time unless told otherwise."""
+        period = () if "--from" in arguments else (
+            "--from", self.merchant.first_day.isoformat(), "--to", "2026-12-31",
+        )
+        ran = self.mdash("metric", name, *period, *arguments, "--format", "json")
+        assert ran.code == 0, ran.err
+        found: dict[str, Any] = ran.json()
+        return found
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory: pytest.TempPathFactory, channel_key: bytes) -> Iterator[Sample]:
+    """4,000 orders, all files written and loaded once. Tests must not change this home."""
+    folder = tmp_path_factory.mktemp("sample")
+    merchant = Merchant(seed=7, orders=4_000, last_day=LAST_DAY)
+    orders = write_files(merchant, folder / "files", channel_key)
+    home = make_home(folder / "home", channel_key)
+    ran = run_mdash(home, "load", str(folder / "files"), "--json")
+    assert ran.code == 0, ran.err
+    yield Sample(merchant, orders, folder / "files", home)
