@@ -1,0 +1,115 @@
+"""A new user's first minutes: every screen opens, filters live in the URL, files load."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from sample_data.files import trade_bill
+from tests.store.test_bills import DAY, lines
+
+pytestmark = pytest.mark.browser
+
+SCREENS = {
+    "en": ("Overview", "Conversion", "Failures", "Latency", "Trades", "Data", "Definitions"),
+    "zh": ("总览", "转化", "失败", "时延", "交易", "数据", "定义"),
+}
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1360, "height": 900})
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    context.close()
+    assert errors == []
+
+
+def settled(page: Page) -> None:
+    page.wait_for_selector("h1", timeout=60_000)
+    page.wait_for_function(
+        "!document.querySelector('[data-testid=\"stStatusWidget\"]')"
+        " && !document.querySelector('[data-testid=\"stSkeleton\"]')", timeout=60_000,
+    )
+    assert page.locator('[data-testid="stException"]').count() == 0
+    assert page.locator('[data-testid="stAlertContentError"]').count() == 0
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_screen_opens(demo: str, page: Page, language: str, shots: Path | None) -> None:
+    page.goto(f"{demo}/?lang={language}")
+    for title in SCREENS[language]:
+        page.get_by_role("link", name=title, exact=True).click()
+        expect(page.locator("h1")).to_have_text(title, timeout=30_000)
+        settled(page)
+        if shots:
+            page.wait_for_timeout(800)
+            page.screenshot(path=shots / f"{language}-{title}.png")
+
+
+def test_the_phone_shows_every_screen_without_sideways_scrolling(
+    demo: str, browser: Browser, shots: Path | None
+) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme="dark")
+    page = context.new_page()
+    for name in ("", "conversion", "trades", "data"):
+        page.goto(f"{demo}/{name}?lang=zh")
+        settled(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        if shots:
+            page.screenshot(path=shots / f"phone-{name or 'overview'}.png")
+    context.close()
+
+
+def test_filters_live_in_the_url(demo: str, page: Page) -> None:
+    page.goto(f"{demo}/?lang=en")
+    settled(page)
+    before = page.locator('[data-testid="stMetricValue"]').nth(1).inner_text()
+    page.get_by_role("combobox", name=re.compile("Product")).click()
+    page.get_by_role("option", name="QUICK_WAP_WAY").click()
+    page.keyboard.press("Escape")
+    page.wait_for_url(re.compile("product=QUICK_WAP_WAY"))
+    settled(page)
+    cards = page.locator('[data-testid="stMetricValue"]')
+    expect(cards.nth(1)).not_to_have_text(before)
+    filtered = cards.nth(1).inner_text()
+    link = page.url
+    page.goto("about:blank")
+    page.goto(link)
+    settled(page)
+    expect(cards.nth(1)).to_have_text(filtered)
+
+
+def test_a_trade_is_found_by_its_number(demo: str, page: Page) -> None:
+    page.goto(f"{demo}/?lang=en")
+    page.get_by_role("link", name="Trades", exact=True).click()
+    settled(page)
+    box = page.get_by_label("Find a trade")
+    box.fill("no-such-id")
+    box.press("Enter")
+    expect(page.get_by_text("There is no trade with this id.")).to_be_visible(timeout=20_000)
+
+
+def test_a_file_is_loaded_and_a_wrong_one_explained(
+    demo: str, page: Page, tmp_path: Path
+) -> None:
+    good, wrong = tmp_path / "good.csv", tmp_path / "wrong.csv"
+    good.write_bytes(trade_bill(DAY, DAY, lines()))
+    wrong.write_bytes(good.read_bytes()[:900])
+    page.goto(f"{demo}/?lang=en")
+    page.get_by_role("link", name="Data", exact=True).click()
+    settled(page)
+    page.locator('input[type="file"]').set_input_files([good, wrong])
+    expect(page.get_by_text("wrong.csv").first).to_be_visible(timeout=20_000)
+    page.get_by_role("button", name="Load", exact=True).click()
+    expect(page.get_by_text(re.compile(r"good\.csv: (loaded|replaced), 7 rows"))).to_be_visible(
+        timeout=60_000
+    )
+    expect(page.get_by_text("cut off")).to_be_visible()
