@@ -54,10 +54,12 @@ def _services() -> Services:
     )
 
 
-def _page(services: Services, name: str, render: Render) -> Callable[[], None]:
+def _page(
+    services: Services, name: str, title: str, render: Render
+) -> Callable[[], None]:
     def draw() -> None:
         if services.reader.is_empty and name not in _ALWAYS:
-            parts.heading(services, next(title for path, title, _, _ in _SCREENS if path == name))
+            parts.heading(services, title)
             parts.empty_home(services)
             return
         try:
@@ -86,7 +88,8 @@ def main() -> None:
     services = _services()
     pages = [
         st.Page(
-            _page(services, name, render), title=services.say(title), icon=icon, url_path=name,
+            _page(services, name, title, render), title=services.say(title), icon=icon,
+            url_path=name,
             default=name == "overview",
         )
         for name, title, icon, render in _SCREENS

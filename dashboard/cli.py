@@ -43,7 +43,7 @@ class _Context:
         return Services(self.settings())
 
 
-class _Day(click.ParamType):
+class _Day(click.ParamType[date]):
     """A business day, written as 2026-11-01."""
 
     name = "day"

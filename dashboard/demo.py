@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from tempfile import mkdtemp
@@ -80,7 +81,7 @@ def _fill(settings: Settings, folder: Path, key: bytes, orders: int) -> None:
     from sample_data.files import write_files
     from sample_data.merchant import Merchant
 
-    with click.progressbar(length=100, label="sample merchant", file=_stderr()) as bar:
+    with click.progressbar(length=100, label="sample merchant", file=sys.stderr) as bar:
         shown = 0
 
         def tell(share: float) -> None:
@@ -102,10 +103,6 @@ def _fill(settings: Settings, folder: Path, key: bytes, orders: int) -> None:
         raise ConfigurationError(
             "The sample merchant could not be loaded: {why}", why=str(refused[0].template)
         )
-
-
-def _stderr():  # type: ignore[no-untyped-def]
-    return click.get_text_stream("stderr")
 
 
 def _yesterday() -> date:

@@ -116,7 +116,7 @@ def _csv_chunks(path: Path, secret: bytes) -> Iterator[Chunk]:
         chunk = Chunk()
         for row in reader:
             fields = {key: value for key, value in row.items() if key and value not in (None, "")}
-            _add(chunk, reader.line_num, lambda fields=fields: fields, secret)
+            _add(chunk, reader.line_num, partial(dict, fields), secret)
             if len(chunk.rows) >= 20_000:
                 yield chunk
                 chunk = Chunk()

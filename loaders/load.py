@@ -46,6 +46,12 @@ class FileReport:
 
 
 Progress = Callable[[int, int, str], None]
+_LOG_JOBS: tuple[
+    tuple[str, Callable[[list[str]], bool], Callable[[Path, Load, Settings, Path], Staged]], ...
+] = (
+    ("checkout_log", checkout.looks_like_log, checkout.stage),
+    ("notification_log", notifications.looks_like_log, notifications.stage),
+)
 
 
 def load_paths(
@@ -221,23 +227,19 @@ def _read_bills(
     report: FileReport,
     work: Path,
 ) -> list[Staged]:
-    staged = []
+    staged: list[Staged] = []
     for (name, kind), parts in sorted(bills.items(), reverse=True):
         channel = CHANNELS[name]
         load = _new_load(path, report, kind, channel)
         parts.sort(key=lambda content: (len(content.name), content.name))
-        read, totals = settlement.stage(channel, kind, parts, load, _under(work, len(staged)))
+        folder = Path(mkdtemp(prefix="bill-", dir=work))
+        read, totals = settlement.stage(channel, kind, parts, load, folder)
         load.account = load.account or str(settings.channels.get(name, {}).get("seller_id", ""))
         _check_summaries(channel, summaries, totals)
         load.content_key = _content_key(parts)
         staged.append(read)
     report.channel, report.kind = staged[0].load.channel, staged[0].load.kind
     return staged
-
-
-def _under(work: Path, number: int) -> Path:
-    folder = Path(mkdtemp(prefix=f"bill-{number}-", dir=work))
-    return folder
 
 
 def _content_key(parts: Sequence[Content]) -> str:
@@ -262,13 +264,10 @@ def _read_log(
 ) -> Staged:
     head = content.sample().head.decode("utf-8", errors="replace")
     lines = [line for line in head.splitlines()[:200] if line.strip()]
-    for kind, job in (("checkout_log", checkout), ("notification_log", notifications)):
-        if job.looks_like_log(lines):
+    for kind, looks_like, stage in _LOG_JOBS:
+        if looks_like(lines):
             report.kind = kind
-            load = _new_load(path, report, kind, None)
-            staged = job.stage(content.path, load, settings, work)
-            report.channel = load.channel
-            return staged
+            return stage(content.path, _new_load(path, report, kind, None), settings, work)
     raise RefusedInput(
         "This is no bill, notification log or checkout log that mdash knows. Give it Alipay's"
         " 业务明细 or 账务明细 as downloaded, a notification log, or a checkout log."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -121,7 +121,9 @@ def trade_summary(first: date, last: date, lines: Sequence[Line]) -> bytes:
 
 def account_bill(first: date, last: date, lines: Sequence[Line]) -> bytes:
     """账务明细: each payment, refund and fee as a movement of the account."""
-    rows, income, expense = [], [], []
+    rows: list[str] = []
+    income: list[int] = []
+    expense: list[int] = []
     balance = 10_000_00
     for line in lines:
         moves = [("在线支付" if not line.refund else "交易退款", line.amount_fen)]
@@ -292,13 +294,17 @@ def signed_lines(
 
 
 def write_files(
-    merchant: Merchant, folder: Path, channel_key: bytes, progress: Progress | None = None
+    merchant: Merchant,
+    folder: Path,
+    channel_key: bytes,
+    progress: Progress | None = None,
+    daily_from: date | None = None,
 ) -> list[Order]:
     """Write every file of the merchant below `folder`; returns the orders they tell of.
 
-    Past months come as month bills, the last month day by day.
+    Bills come by month, and day by day from `daily_from` on (default: the last month's first day).
     """
-    tell = progress or (lambda share: None)
+    tell = progress or (lambda _: None)
     orders = list(merchant.orders())
     for name in ("checkout", "notifications", "bills"):
         (folder / name).mkdir(parents=True, exist_ok=True)
@@ -306,7 +312,7 @@ def write_files(
     _write_checkout(orders, folder / "checkout")
     tell(0.2)
     _write_notifications(orders, folder / "notifications", channel_key, tell)
-    _write_bills(merchant, orders, folder / "bills")
+    _write_bills(merchant, orders, folder / "bills", daily_from)
     tell(1.0)
     return orders
 
@@ -345,19 +351,23 @@ def _signed(
         yield from pool.map(signed_lines, [key] * len(chunks), chunks)
 
 
-def _write_bills(merchant: Merchant, orders: Sequence[Order], folder: Path) -> None:
+def _spans(merchant: Merchant, daily_from: date) -> Iterator[tuple[date, date, str]]:
+    """First day, last day and name of each bill."""
+    first = merchant.first_day
+    while first < daily_from:
+        following = (first.replace(day=1) + timedelta(days=32)).replace(day=1)
+        yield first, min(following, daily_from) - timedelta(days=1), f"{first:%Y%m}"
+        first = min(following, daily_from)
+    while first <= merchant.last_day:
+        yield first, first, f"{first:%Y%m%d}"
+        first += timedelta(days=1)
+
+
+def _write_bills(
+    merchant: Merchant, orders: Sequence[Order], folder: Path, daily_from: date | None
+) -> None:
     days = bill_lines(orders)
-    spans = []
-    month = merchant.first_day
-    first_of_last = merchant.last_day.replace(day=1)
-    while month < first_of_last:
-        following = (month.replace(day=1) + timedelta(days=32)).replace(day=1)
-        spans.append((month, following - timedelta(days=1), f"{month:%Y%m}"))
-        month = following
-    day = first_of_last
-    while day <= merchant.last_day:
-        spans.append((day, day, f"{day:%Y%m%d}"))
-        day += timedelta(days=1)
+    spans = _spans(merchant, daily_from or merchant.last_day.replace(day=1))
     for first, last, stamp in spans:
         lines = [
             line

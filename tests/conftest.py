@@ -7,9 +7,9 @@ import io
 import json
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -132,12 +132,14 @@ class Sample:
 
 
 @pytest.fixture(scope="session")
-def sample(tmp_path_factory: pytest.TempPathFactory, channel_key: bytes) -> Iterator[Sample]:
+def sample(tmp_path_factory: pytest.TempPathFactory, channel_key: bytes) -> Sample:
     """4,000 orders, all files written and loaded once. Tests must not change this home."""
     folder = tmp_path_factory.mktemp("sample")
     merchant = Merchant(seed=7, orders=4_000, last_day=LAST_DAY)
-    orders = write_files(merchant, folder / "files", channel_key)
+    orders = write_files(
+        merchant, folder / "files", channel_key, daily_from=LAST_DAY - timedelta(days=2)
+    )
     home = make_home(folder / "home", channel_key)
     ran = run_mdash(home, "load", str(folder / "files"), "--json")
     assert ran.code == 0, ran.err
-    yield Sample(merchant, orders, folder / "files", home)
+    return Sample(merchant, orders, folder / "files", home)

@@ -108,9 +108,9 @@ def rows_table(
         selection_mode="single-row",
         alt=key,
     )
-    if not selectable:
+    if not selectable or not isinstance(state, dict):
         return None
-    picked = state.selection.rows
+    picked = state.get("selection", {}).get("rows", [])
     return picked[0] if picked else None
 
 

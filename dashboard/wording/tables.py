@@ -40,8 +40,11 @@ def _shape(name: str) -> Shape:
 
 
 _COUNTS = frozenset(
-    "orders open matured paid refunds buyers succeeded attempts count missing skewed expected"
-    " received duplicates bad_signature mismatched refunded rows rejected line load_id".split()
+    {
+        "orders", "open", "matured", "paid", "refunds", "buyers", "succeeded", "attempts", "count",
+        "missing", "skewed", "expected", "received", "duplicates", "bad_signature", "mismatched",
+        "refunded", "rows", "rejected", "line", "load_id",
+    }
 )
 
 

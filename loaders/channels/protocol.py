@@ -60,7 +60,9 @@ class BillPart(Protocol):
 class NotificationPart(Protocol):
     """A channel's `notifications.py`."""
 
-    RETRY_LADDER_S: Sequence[int]
+    @property
+    def RETRY_LADDER_S(self) -> Sequence[int]:  # noqa: N802
+        """Seconds after a payment at which delivery 2, 3, … is due."""
 
     def read_keys(self, config: Mapping[str, Any], read: Callable[[str], bytes]) -> Any:
         """Verification keys and identity from the channel's settings. Raises ConfigurationError."""

@@ -36,7 +36,8 @@ def deposit(warehouse: Warehouse, staged: Sequence[Staged]) -> None:
     names = ", ".join(item.load.file for item in staged[:3])
     with warehouse.transaction(f"load {names}{' …' if len(staged) > 3 else ''}"):
         first_id = warehouse.next_load_id()
-        bills, logs = [], []
+        bills: list[Staged] = []
+        logs: list[Staged] = []
         for number, item in enumerate(staged):
             item.load.load_id = first_id + number
             if _is_known_content(warehouse, item):

@@ -39,7 +39,7 @@ from dashboard.screens import parts
 import streamlit as st
 services = app._services()
 render = next(r for name, _, _, r in app._SCREENS if name == {screen!r})
-app._page(services, {screen!r}, render)()
+app._page(services, {screen!r}, {screen!r}, render)()
 """
     test = AppTest.from_string(source, default_timeout=60)
     for name, value in parameters.items():

@@ -220,7 +220,8 @@ WRONG: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "encrypted zip": (encrypted, "encrypted"),
     "cut zip": (lambda b: cut(zip_of(("a.csv", b)), 0.6), "damaged"),
     "part of a day": (
-        lambda b: b.replace("03日 00:00:00".encode("gbk"), "03日 10:00:00".encode("gbk")), "part of a day",
+        lambda b: b.replace("03日 00:00:00".encode("gbk"), "03日 10:00:00".encode("gbk")),
+        "part of a day",
     ),
 }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import signal
 import subprocess
@@ -19,6 +18,8 @@ from sample_data.files import write_files
 from sample_data.merchant import Merchant
 from tests.conftest import run_mdash
 
+pytestmark = pytest.mark.slow
+
 METRICS = ("sales", "conversion", "payment_success", "outcomes", "failures", "latency",
            "notifications", "refund_rate", "settlement")
 
@@ -26,7 +27,8 @@ METRICS = ("sales", "conversion", "payment_success", "outcomes", "failures", "la
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory, channel_key: bytes) -> list[Path]:
     folder = tmp_path_factory.mktemp("small")
-    write_files(Merchant(seed=3, orders=600, last_day=date(2026, 10, 10)), folder, channel_key)
+    write_files(Merchant(seed=3, orders=600, last_day=date(2026, 10, 10)), folder, channel_key,
+                daily_from=date(2026, 10, 6))
     every = sorted(path for path in folder.rglob("*") if path.is_file())
     return [path for path in every if any(
         stamp in path.name for stamp in ("2026-09", "2026-10", "202609", "202610", "alipay")
@@ -139,4 +141,4 @@ def test_two_loads_at_once_wait_for_each_other(files: list[Path], home: Path) ->
 
 
 def test_the_store_is_readable_by_its_user_alone(home: Path) -> None:
-    assert os.stat(home / "catalog.sqlite").st_mode & 0o077 == 0
+    assert (home / "catalog.sqlite").stat().st_mode & 0o077 == 0

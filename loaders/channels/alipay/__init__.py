@@ -5,4 +5,6 @@ from __future__ import annotations
 from loaders.channels.alipay import bills, codes, notifications
 from loaders.channels.protocol import Channel
 
-CHANNEL = Channel(name="alipay", title="支付宝", bills=bills, notifications=notifications, codes=codes)
+CHANNEL = Channel(
+    name="alipay", title="支付宝", bills=bills, notifications=notifications, codes=codes
+)

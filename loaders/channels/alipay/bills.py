@@ -178,7 +178,9 @@ class _Head:
     def __init__(self, sample: Sample, codec: str) -> None:
         self.comments: list[str] = []
         offset = 0
-        for number, raw in enumerate(sample.head.splitlines(keepends=True), start=1):
+        line_number = 0
+        for raw in sample.head.splitlines(keepends=True):
+            line_number += 1
             offset += len(raw)
             line = raw.decode(codec, errors="replace").strip("\r\n\ufeff")
             if line.startswith("#"):
@@ -190,7 +192,7 @@ class _Head:
             raise RefusedInput(_TRUNCATED)
         self.framed = bool(self.comments)
         self.data_starts = offset
-        self.data_line = number + 1
+        self.data_line = line_number + 1
         rest = sample.head[offset:offset + 4096].decode(codec, errors="replace")
         self.first_row = rest.split("\n", 1)[0]
 

@@ -20,7 +20,7 @@ from loaders.errors import ConfigurationError
 PublicKey = rsa.RSAPublicKey
 PrivateKey = rsa.RSAPrivateKey
 
-_HASHES: dict[str, hashes.HashAlgorithm] = {"RSA2": hashes.SHA256(), "RSA": hashes.SHA1()}  # noqa: S303
+_HASHES: dict[str, hashes.HashAlgorithm] = {"RSA2": hashes.SHA256(), "RSA": hashes.SHA1()}
 _PEM = re.compile(rb"-----BEGIN [A-Z ]+-----.*?-----END [A-Z ]+-----", re.DOTALL)
 
 
