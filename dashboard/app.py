@@ -84,7 +84,8 @@ def _language_choice(services: Services) -> None:
 
 def main() -> None:
     """Draw the chosen screen."""
-    st.set_page_config(page_title="mdash", page_icon=str(Path(__file__).with_name("icon.png")), layout="wide")
+    icon = str(Path(__file__).with_name("icon.png"))
+    st.set_page_config(page_title="mdash", page_icon=icon, layout="wide")
     services = _services()
     pages = [
         st.Page(
