@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,7 +16,7 @@ from tempfile import mkdtemp
 from loaders import checkout, notifications, settlement
 from loaders.channels import CHANNELS, identify, retry_ladders
 from loaders.channels.protocol import Channel
-from loaders.errors import ConfigurationError, MdashError, RefusedInput
+from loaders.errors import ConfigurationError, MdashError, RefusedInput, StoreBusy
 from loaders.files import Content, contents, sha256
 from loaders.records import Reject
 from loaders.settings import Settings
@@ -23,6 +25,7 @@ from loaders.store.deposit import deposit, known_sha256
 from loaders.store.warehouse import Warehouse
 
 BATCH_FILES = 60
+CONFLICT_TRIES = 5
 BATCH_BYTES = 256 * 2**20
 
 
@@ -63,7 +66,7 @@ def load_paths(
     with Warehouse(settings, retry_ladders()) as warehouse:
         _sweep(settings.home / "tmp")
         for batch in _batches(files):
-            reports.extend(_load_batch(warehouse, settings, batch))
+            reports.extend(_load_patiently(warehouse, settings, batch))
             if progress:
                 progress(len(reports), len(files), batch[-1].name)
     return reports
@@ -109,6 +112,18 @@ def _workplace(settings: Settings) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _load_patiently(
+    warehouse: Warehouse, settings: Settings, paths: Sequence[Path]
+) -> list[FileReport]:
+    """Load a batch; when another machine wrote at the same moment, read and store it anew."""
+    for _ in range(CONFLICT_TRIES):
+        try:
+            return _load_batch(warehouse, settings, paths)
+        except StoreBusy:
+            time.sleep(1 + 4 * random.random())
+    return _load_batch(warehouse, settings, paths)
 
 
 def _load_batch(

@@ -69,4 +69,4 @@ from together
 where true {filters}
 group by all
 having sum(attempts) > 0
-order by lost_fen desc, attempts desc, code
+order by lost_fen desc, attempts desc, code, reason, source, stage

@@ -9,4 +9,4 @@ from cells
 where outcome is not null and is_matured {filters}
 group by all
 having sum(orders) > 0
-order by orders desc
+order by orders desc, outcome

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
@@ -12,11 +14,12 @@ import duckdb
 import pyarrow as pa
 from filelock import FileLock, Timeout
 
-from loaders.errors import StoreBusy
+from loaders.errors import ConfigurationError, StoreBusy
 from loaders.settings import Settings
 from loaders.store.connection import connect
 
 LOCK_WAIT_S = 600.0
+OPEN_TRIES = 4
 _SCHEMA_VERSION = 1
 _ROLLUPS = ("hourly_orders", "hourly_failures", "hourly_rungs", "hourly_money", "daily_latency")
 
@@ -42,8 +45,7 @@ class Warehouse:
         self._lock = FileLock(settings.home / "store.lock")
         self._hold_lock()
         try:
-            self.connection = connect(settings, ladders, read_only=False)
-            self._prepare()
+            self.connection = self._opened(settings, ladders)
         except BaseException:
             self._lock.release()
             raise
@@ -64,6 +66,23 @@ class Warehouse:
                 " or end it.",
                 minutes=round(LOCK_WAIT_S / 60),
             ) from error
+
+    def _opened(
+        self, settings: Settings, ladders: Mapping[str, Sequence[int]]
+    ) -> duckdb.DuckDBPyConnection:
+        """The connection, with the lake made if it is new. Two machines may make it at once."""
+        tries = 1 if settings.store.catalog == "sqlite" else OPEN_TRIES
+        while True:
+            tries -= 1
+            try:
+                self.connection = connect(settings, ladders, read_only=False)
+                self._prepare()
+            except (ConfigurationError, duckdb.Error):
+                if not tries:
+                    raise
+                time.sleep(1 + random.random())
+            else:
+                return self.connection
 
     def _prepare(self) -> None:
         present = self.connection.execute(

@@ -7,12 +7,17 @@ import pwd
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from loaders.channels import retry_ladders
+from loaders.errors import StoreBusy
+from loaders.settings import load_settings
+from loaders.store.warehouse import Warehouse
 from sample_data.files import trade_bill
 from tests.conftest import make_home, run_mdash
 from tests.store.test_bills import DAY, lines
@@ -27,7 +32,7 @@ def programs() -> Path:
 
 
 @pytest.fixture(scope="module")
-def catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     folder = tmp_path_factory.mktemp("pg")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -46,12 +51,19 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     subprocess.run([*as_user, str(run / "pg_ctl"), "-D", str(data), "-o", options, "-w", "-l",
                     str(folder / "log"), "start"], check=True, capture_output=True)
     try:
-        subprocess.run([str(run / "createdb"), "-h", "127.0.0.1", "-p", str(port), "-U", "mdash",
-                        "lake"], check=True, capture_output=True)
-        yield f"postgres:host=127.0.0.1 port={port} user=mdash dbname=lake"
+        yield port
     finally:
         subprocess.run([*as_user, str(run / "pg_ctl"), "-D", str(data), "-m", "fast", "stop"],
                        check=True, capture_output=True)
+
+
+@pytest.fixture
+def catalog(server: int, request: pytest.FixtureRequest) -> str:
+    """A catalog of the test's own."""
+    name = f"lake_{abs(hash(request.node.name))}"
+    subprocess.run([str(programs() / "createdb"), "-h", "127.0.0.1", "-p", str(server), "-U",
+                    "mdash", name], check=True, capture_output=True)
+    return f"postgres:host=127.0.0.1 port={server} user=mdash dbname={name}"
 
 
 def test_two_homes_share_one_store(catalog: str, tmp_path: Path, channel_key: bytes) -> None:
@@ -77,6 +89,7 @@ def test_two_machines_that_write_at_once_never_double(
     store = f'[store]\ncatalog = "{catalog}"\ndata = "{tmp_path}/shared2/"'
     homes = [make_home(tmp_path / name, channel_key, store) for name in ("three", "four")]
     results: list[int] = []
+    told: list[str] = []
 
     def work(number: int) -> None:
         for at in range(3):
@@ -84,10 +97,11 @@ def test_two_machines_that_write_at_once_never_double(
             bill = tmp_path / f"bill-{number}-{at}.csv"
             bill.write_bytes(trade_bill(day, day, []))
             done = subprocess.run(
-                ["python", "-m", "dashboard.cli", "--home", str(homes[number]), "load", str(bill)],
+                [sys.executable, "-m", "dashboard.cli", "--home", str(homes[number]), "load", str(bill)],
                 capture_output=True, text=True, check=False,
             )
             results.append(done.returncode)
+            told.append(done.stderr)
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(2)]
     for thread in threads:
@@ -97,4 +111,23 @@ def test_two_machines_that_write_at_once_never_double(
     rows = run_mdash(homes[0], "sql", "select count(*) as n, count(distinct load_id) as u from"
                      " loads where first_day > '2026-05-20'", "--format", "json").json()["rows"][0]
     assert rows["n"] == rows["u"] == results.count(0)
-    assert results.count(0) == 6
+    assert results.count(0) == 6, told
+
+
+def test_of_two_transactions_at_once_one_is_rolled_back_whole(
+    catalog: str, tmp_path: Path, channel_key: bytes
+) -> None:
+    store = f'[store]\ncatalog = "{catalog}"\ndata = "{tmp_path}/shared3/"'
+    first, second = (
+        Warehouse(load_settings(make_home(tmp_path / name, channel_key, store)), retry_ladders())
+        for name in ("five", "six")
+    )
+    with first, second:
+        with pytest.raises(StoreBusy), first.transaction("one"):
+            first.execute("insert into lake.loads (load_id, file) values (1, 'one')")
+            with second.transaction("two"):
+                second.execute("insert into lake.loads (load_id, file) values (1, 'two')")
+        assert first.execute("select file from lake.loads").fetchall() == [("two",)]
+        with first.transaction("again"):
+            first.execute("insert into lake.loads (load_id, file) values (2, 'one')")
+        assert len(second.execute("select file from lake.loads").fetchall()) == 2
