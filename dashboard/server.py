@@ -40,7 +40,8 @@ def serve(settings: Settings, port: int, *, browser: bool) -> None:
             "browser.gatherUsageStats": False,
             "client.toolbarMode": "viewer",
             "client.showErrorDetails": "none",
-            "theme.primaryColor": "#0F766E",
+            "theme.light.primaryColor": "#0F766E",
+            "theme.dark.primaryColor": "#2DD4BF",
             "theme.metricValueFontSize": "1.6rem",
         }
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -195,6 +196,7 @@ class Services:
             text=True,
             check=False,
             timeout=_UPLOAD_LIMIT_S,
+            env=os.environ | {"MDASH_SHOP__LANGUAGE": self.language},
         )
 
     def run_sql(self, query: str) -> tuple[list[str], list[tuple[Any, ...]]]:

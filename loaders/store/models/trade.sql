@@ -86,21 +86,10 @@ answers as (
     where event = 'attempt' and not is_payment
     group by channel, key
 ),
-known as (
-    select channel, key from billed
-    union all
-    select channel, key from orders anti join billed using (channel, key)
-    union all
-    select channel, key
-    from told
-    anti join billed using (channel, key)
-    anti join orders using (channel, key)
-    where told.trade_no is not null or told.created_at is not null
-),
-base as (
+base as not materialized (
     select
-        known.channel,
-        known.key,
+        coalesce(billed.channel, orders.channel, told.channel) as channel,
+        coalesce(billed.key, orders.key, told.key) as key,
         coalesce(told.trade_no, billed.trade_no, answers.trade_no) as trade_no,
         orders.product,
         orders.client,
@@ -129,11 +118,19 @@ base as (
         billed.billed_on,
         billed.receipt_fen,
         billed.fee_fen
-    from known
-    left join orders using (channel, key)
-    left join billed using (channel, key)
-    left join told using (channel, key)
-    left join answers using (channel, key)
+    from billed
+    full join orders on billed.channel = orders.channel and billed.key = orders.key
+    full join told
+        on coalesce(billed.channel, orders.channel) = told.channel
+        and coalesce(billed.key, orders.key) = told.key
+    left join answers
+        on coalesce(billed.channel, orders.channel, told.channel) = answers.channel
+        and coalesce(billed.key, orders.key, told.key) = answers.key
+    where
+        billed.key is not null
+        or orders.key is not null
+        or told.trade_no is not null
+        or told.created_at is not null
 ),
 tries as (
     select
