@@ -9,17 +9,26 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from loaders.channels import CHANNELS
 from loaders.errors import RefusedInput
-from loaders.messages import MAX_LINE_BYTES, Chunk, line_key, read_chunks
+from loaders.messages import (
+    CHINA,
+    CHUNK_LINES,
+    MAX_LINE_BYTES,
+    Chunk,
+    line_key,
+    packed,
+    read_chunks,
+    stage_chunks,
+)
 from loaders.privacy import pseudonym, pseudonym_key
 from loaders.records import Reject, fen_of_yuan
 from loaders.settings import Settings
@@ -62,7 +71,6 @@ SCHEMA = pa.schema(
 )
 _EVENTS = ("order", "attempt", "close")
 _CLOSERS = ("buyer", "merchant", "timeout")
-_CHINA = timedelta(hours=8)
 
 
 def looks_like_log(lines: list[str]) -> bool:
@@ -92,45 +100,54 @@ def stage(path: Path, load: Load, settings: Settings, work: Path) -> Staged:
     is_csv = _is_csv_header(header)
     chunks = _csv_chunks(path, secret) if is_csv else read_chunks(path, partial(read_lines, secret))
     target = work / f"checkout-{load.sha256[:16]}.parquet"
-    with pq.ParquetWriter(target, SCHEMA) as writer:
-        for chunk in chunks:
-            load.reject_all(chunk.rejects)
-            for row in chunk.rows:
-                _cover(load, row)
-            writer.write_table(pa.Table.from_pylist(chunk.rows, schema=SCHEMA))
+    stage_chunks(chunks, load, SCHEMA, target)
     return Staged(load, "checkout_log", [target])
-
-
-def _cover(load: Load, row: Mapping[str, Any]) -> None:
-    at = row["happened_at"]
-    day = (at + _CHINA).date()
-    load.first_day = min(load.first_day or day, day)
-    load.last_day = max(load.last_day or day, day)
-    load.watermark = max(load.watermark or at, at)
 
 
 def _csv_chunks(path: Path, secret: bytes) -> Iterator[Chunk]:
     """A CSV's rows as events; a row's number is the line it ends in."""
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         reader = csv.DictReader(file)
-        chunk = Chunk()
-        for row in reader:
-            fields = {key: value for key, value in row.items() if key and value not in (None, "")}
-            _add(chunk, reader.line_num, partial(dict, fields), secret)
-            if len(chunk.rows) >= 20_000:
-                yield chunk
-                chunk = Chunk()
-        yield chunk
+        while rows := list(islice(reader, CHUNK_LINES)):
+            gathered = _Rows(secret)
+            for at, row in enumerate(rows, start=reader.line_num - len(rows) + 1):
+                fields = {key: value for key, value in row.items() if key and value not in (None, "")}
+                gathered.add(at, partial(dict, fields))
+            yield gathered.chunk()
 
 
 def read_lines(secret: bytes, lines: list[bytes], first_line: int) -> Chunk:
     """Read some JSON lines into checkout rows."""
-    chunk = Chunk()
+    gathered = _Rows(secret)
     for number, raw in enumerate(lines, start=first_line):
         raw = raw.strip()
         if raw:
-            _add(chunk, number, partial(_json_object, raw), secret)
-    return chunk
+            gathered.add(number, partial(_json_object, raw))
+    return gathered.chunk()
+
+
+class _Rows:
+    """Rows and rejects while a chunk is being read."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+        self._rows: list[dict[str, Any]] = []
+        self._rejects: list[Reject] = []
+
+    def add(self, number: int, read: Callable[[], dict[str, Any]]) -> None:
+        """Take the event that `read` gives, or reject its line."""
+        try:
+            row = _row(read(), self._secret)
+        except RefusedInput as error:
+            self._rejects.append(Reject(number, error.template, error.values))
+            return
+        row["line_key"] = _event_key(row)
+        self._rows.append({"line": number, **row})
+
+    def chunk(self) -> Chunk:
+        """What was taken."""
+        heard = [row["happened_at"] for row in self._rows]
+        return packed(self._rows, self._rejects, SCHEMA, heard)
 
 
 def _json_object(raw: bytes) -> dict[str, Any]:
@@ -143,18 +160,6 @@ def _json_object(raw: bytes) -> dict[str, Any]:
     if not isinstance(fields, dict):
         raise RefusedInput("The line is not a JSON object.")
     return fields
-
-
-def _add(
-    chunk: Chunk, number: int, read: Callable[[], dict[str, Any]], secret: bytes
-) -> None:
-    try:
-        row = _row(read(), secret)
-    except RefusedInput as error:
-        chunk.rejects.append(Reject(number, error.template, error.values))
-        return
-    row["line_key"] = _event_key(row)
-    chunk.rows.append({"line": number, **row})
 
 
 def _event_key(row: Mapping[str, Any]) -> int:
@@ -179,7 +184,7 @@ def _row(fields: dict[str, Any], secret: bytes) -> dict[str, Any]:
     if at is None or order_no is None:
         raise RefusedInput("The event lacks {field}.", field="at" if at is None else "order_no")
     row: dict[str, Any] = {
-        "hint_day": (at + _CHINA).date(),
+        "hint_day": (at + CHINA).date(),
         "event": event,
         "order_no": order_no,
         "happened_at": at,
@@ -314,6 +319,6 @@ def _instant(fields: Mapping[str, Any], name: str) -> datetime | None:
     try:
         at = datetime.fromisoformat(str(value))
         offset = at.utcoffset()
-        return at.replace(tzinfo=None) - (_CHINA if offset is None else offset)
+        return at.replace(tzinfo=None) - (CHINA if offset is None else offset)
     except (ValueError, OverflowError) as error:
         raise RefusedInput("The event's {field} is not a time.", field=name) from error

@@ -5,28 +5,74 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from loaders.records import Reject
+from loaders.staging import Load
+
+CHINA = timedelta(hours=8)
 
 CHUNK_LINES = 4_000
-PARALLEL_FROM_BYTES = 24 * 2**20
+PARALLEL_FROM_BYTES = 16 * 2**20
 MAX_LINE_BYTES = 1 * 2**20
 
 
 @dataclass(slots=True)
 class Chunk:
-    """Rows (dicts by column name) and rejects of some consecutive lines."""
+    """Some consecutive lines, read: their rows as an Arrow table, and the rejects.
 
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    rejects: list[Reject] = field(default_factory=list)
+    `first_at` and `last_at` are the earliest and latest instants that count as heard.
+    """
+
+    table: pa.Table
+    rejects: list[Reject]
+    first_at: datetime | None
+    last_at: datetime | None
 
 
 Reader = Callable[[list[bytes], int], Chunk]
+
+
+def packed(
+    rows: Sequence[Mapping[str, Any]],
+    rejects: list[Reject],
+    schema: pa.Schema,
+    heard: Sequence[datetime],
+) -> Chunk:
+    """A chunk of these rows. Column by column: Arrow takes lists ten times faster than dicts."""
+    columns = [
+        pa.array([row.get(item.name) for row in rows], item.type) for item in schema
+    ]
+    return Chunk(
+        table=pa.Table.from_arrays(columns, schema=schema),
+        rejects=rejects,
+        first_at=min(heard, default=None),
+        last_at=max(heard, default=None),
+    )
+
+
+def stage_chunks(
+    chunks: Iterable[Chunk], load: Load, schema: pa.Schema, target: Path
+) -> None:
+    """Write chunks into one Parquet file; widen the load's days and watermark by them."""
+    with pq.ParquetWriter(target, schema) as writer:
+        for chunk in chunks:
+            load.reject_all(chunk.rejects)
+            writer.write_table(chunk.table)
+            if chunk.first_at is None or chunk.last_at is None:
+                continue
+            first, last = ((at + CHINA).date() for at in (chunk.first_at, chunk.last_at))
+            load.first_day = min(load.first_day or first, first)
+            load.last_day = max(load.last_day or last, last)
+            load.watermark = max(load.watermark or chunk.last_at, chunk.last_at)
 
 
 def line_key(text: bytes) -> int:

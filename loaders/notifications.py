@@ -6,17 +6,24 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from loaders.channels import CHANNELS
 from loaders.errors import BadSignature, ConfigurationError, MdashError, RefusedInput
-from loaders.messages import MAX_LINE_BYTES, Chunk, line_key, read_chunks
+from loaders.messages import (
+    CHINA,
+    MAX_LINE_BYTES,
+    Chunk,
+    line_key,
+    packed,
+    read_chunks,
+    stage_chunks,
+)
 from loaders.privacy import pseudonym, pseudonym_key
 from loaders.records import Notification, Reject
 from loaders.settings import Settings
@@ -49,7 +56,6 @@ SCHEMA = pa.schema(
     ]
 )
 _JSON_AT_END = re.compile(r"^\[[^\]]+\]\s+[\w.-]+:.*?(\{.*\})\s*(?:\[\])?\s*$")
-_UTC_EIGHT = timedelta(hours=8)
 FOREIGN = "The message is genuine, but of another app or seller; it is not counted as a payment."
 
 
@@ -118,7 +124,7 @@ def _instant(value: object) -> datetime | None:
     except ValueError:
         return None
     offset = at.utcoffset()
-    return at.replace(tzinfo=None) - (_UTC_EIGHT if offset is None else offset)
+    return at.replace(tzinfo=None) - (CHINA if offset is None else offset)
 
 
 def read_keys(settings: Settings) -> dict[str, Any]:
@@ -146,21 +152,26 @@ def read_lines(
 ) -> Chunk:
     """Verify and read some lines. `config`: `settings` for keys, `secret` for pseudonyms."""
     keys, secret = _keys_of(config["settings"]), config["secret"]
-    chunk = Chunk()
+    rows: list[dict[str, Any]] = []
+    rejects: list[Reject] = []
+    heard: list[datetime] = []
     for number, raw in enumerate(lines, start=first_line):
         raw = raw.strip()
         if not raw:
             continue
         try:
             row = _read_line(raw, keys, secret)
-            chunk.rows.append({"line": number, **row})
-            if row["verdict"] == "foreign":
-                chunk.rejects.append(Reject(number, FOREIGN))
         except MdashError as error:
-            chunk.rejects.append(Reject(number, error.template, error.values))
+            rejects.append(Reject(number, error.template, error.values))
             if isinstance(error, BadSignature):
-                chunk.rows.append({"line": number, **_unverified(raw)})
-    return chunk
+                rows.append({"line": number, **_unverified(raw)})
+            continue
+        if row["verdict"] == "foreign":
+            rejects.append(Reject(number, FOREIGN))
+        if row["received_at"] is not None:
+            heard.append(row["received_at"])
+        rows.append({"line": number, **row})
+    return packed(rows, rejects, SCHEMA, heard)
 
 
 _KEYS: dict[str, dict[str, Any]] = {}
@@ -211,7 +222,7 @@ def _columns(message: Notification, channel: str, secret: bytes) -> dict[str, An
         raise RefusedInput("The message names no time.")
     payer = message.payer_id
     return {
-        "hint_day": (hint + _UTC_EIGHT).date(),
+        "hint_day": (hint + CHINA).date(),
         "channel": channel,
         "verdict": "valid" if message.is_ours else "foreign",
         "notify_id": message.notify_id,
@@ -238,7 +249,7 @@ def _unverified(raw: bytes) -> dict[str, Any]:
     at = envelope.received_at
     return {
         "line_key": line_key(raw),
-        "hint_day": (at + _UTC_EIGHT).date() if at else None,
+        "hint_day": (at + CHINA).date() if at else None,
         "channel": envelope.channel,
         "verdict": "bad_signature",
         "received_at": at,
@@ -251,21 +262,5 @@ def stage(path: Path, load: Load, settings: Settings, work: Path) -> Staged:
     read_keys(settings)
     config = {"settings": settings, "secret": pseudonym_key(settings.home)}
     target = work / f"deliveries-{load.sha256[:16]}.parquet"
-    with pq.ParquetWriter(target, SCHEMA) as writer:
-        for chunk in read_chunks(path, partial(read_lines, config)):
-            load.reject_all(chunk.rejects)
-            for row in chunk.rows:
-                _cover(load, row)
-            writer.write_table(pa.Table.from_pylist(chunk.rows, schema=SCHEMA))
+    stage_chunks(read_chunks(path, partial(read_lines, config)), load, SCHEMA, target)
     return Staged(load, "deliveries", [target])
-
-
-def _cover(load: Load, row: Mapping[str, Any]) -> None:
-    """Widen the load's days and watermark by a verified message's receipt."""
-    at = row.get("received_at")
-    if row["verdict"] == "bad_signature" or at is None:
-        return
-    day = (at + _UTC_EIGHT).date()
-    load.first_day = min(load.first_day or day, day)
-    load.last_day = max(load.last_day or day, day)
-    load.watermark = max(load.watermark or at, at)

@@ -143,3 +143,8 @@ def sample(tmp_path_factory: pytest.TempPathFactory, channel_key: bytes) -> Samp
     ran = run_mdash(home, "load", str(folder / "files"), "--json")
     assert ran.code == 0, ran.err
     return Sample(merchant, orders, folder / "files", home)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--update-golden` writes what was read; a person reads the difference."""
+    parser.addoption("--update-golden", action="store_true", default=False)

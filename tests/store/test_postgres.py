@@ -114,6 +114,13 @@ def test_two_machines_that_write_at_once_never_double(
     assert results.count(0) == 6, told
 
 
+def _write_at_once(first: Warehouse, second: Warehouse) -> None:
+    with first.transaction("one"):
+        first.execute("insert into lake.loads (load_id, file) values (1, 'one')")
+        with second.transaction("two"):
+            second.execute("insert into lake.loads (load_id, file) values (1, 'two')")
+
+
 def test_of_two_transactions_at_once_one_is_rolled_back_whole(
     catalog: str, tmp_path: Path, channel_key: bytes
 ) -> None:
@@ -123,10 +130,8 @@ def test_of_two_transactions_at_once_one_is_rolled_back_whole(
         for name in ("five", "six")
     )
     with first, second:
-        with pytest.raises(StoreBusy), first.transaction("one"):
-            first.execute("insert into lake.loads (load_id, file) values (1, 'one')")
-            with second.transaction("two"):
-                second.execute("insert into lake.loads (load_id, file) values (1, 'two')")
+        with pytest.raises(StoreBusy):
+            _write_at_once(first, second)
         assert first.execute("select file from lake.loads").fetchall() == [("two",)]
         with first.transaction("again"):
             first.execute("insert into lake.loads (load_id, file) values (2, 'one')")

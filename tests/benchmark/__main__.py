@@ -1,0 +1,191 @@
+"""`uv run python -m tests.benchmark [SECTION…]`: bills, notifications, scale."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from datetime import date, timedelta
+from multiprocessing import get_context
+from pathlib import Path
+from urllib.parse import parse_qs
+
+import duckdb
+
+from dashboard.metrics.question import Question
+from dashboard.services import Services
+from loaders.channels.alipay import signing
+from loaders.settings import load_settings
+from tests.benchmark import inputs
+from tests.benchmark.peers import sdk_verify, verify_only
+
+ROWS = int(os.environ.get("BENCH_ROWS", "2000000"))
+MESSAGES = int(os.environ.get("BENCH_MESSAGES", "60000"))
+TRADES = int(os.environ.get("BENCH_TRADES", "20000000"))
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Seconds that `work` takes."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def told(what: str, ratio: float, wanted: str, detail: str) -> None:
+    """One line of the report."""
+    print(f"{what:<52} {ratio:8.2f}   wanted {wanted:<8} ({detail})", flush=True)
+
+
+def mdash(home: Path, *arguments: str) -> tuple[float, float]:
+    """Seconds and peak MiB of a command in a process of its own."""
+    code = (
+        "import resource, sys; from dashboard.cli import commands\n"
+        "try: commands(sys.argv[1:], standalone_mode=True)\n"
+        "except SystemExit as end: code = end.code\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)\n"
+        "sys.exit(code)"
+    )
+    start = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", code, "--home", str(home), *arguments],
+        capture_output=True, text=True, check=False,
+    )
+    spent = time.perf_counter() - start
+    assert done.returncode == 0, done.stderr
+    return spent, int(done.stderr.split()[-1]) / 1024
+
+
+def bills(folder: Path) -> None:
+    """A large bill against iconv with a bare read_csv, and against pandas."""
+    bill, rows = folder / "bill.csv", ROWS
+    inputs.write_bill(bill, rows)
+
+    def bare() -> None:
+        text, target = folder / "bare.csv", folder / "bare.parquet"
+        with text.open("wb") as sink:
+            subprocess.run(["iconv", "-f", "GB18030", "-t", "UTF-8", str(bill)], stdout=sink, check=True)
+        shape = ", ".join(f"'c{at}': 'VARCHAR'" for at in range(25))
+        duckdb.connect().execute(
+            f"copy (select * from read_csv('{text}', header = false, delim = ',', quote = '',"
+            f" escape = '', skip = 5, auto_detect = false, ignore_errors = true,"
+            f" columns = {{{shape}}})) to '{target}'"
+        )
+        text.unlink()
+
+    peer = min(timed(bare), timed(bare))
+    ours, peak = mdash(inputs.new_home(folder / "bills", inputs.channel_key()), "load", str(bill))
+    told("bill: rows/s against iconv + read_csv", peer / ours, ">= 0.45",
+         f"{rows / ours / 1000:.0f}k rows/s against {rows / peer / 1000:.0f}k")
+    told("bill: peak memory in GiB", peak / 1024, "<= 1.0", f"{rows} rows")
+    pandas = timed(lambda: subprocess.run(
+        [sys.executable, "-c", _PANDAS, str(bill), str(folder / "pandas.parquet")], check=True))
+    told("bill: rows/s against pandas", pandas / ours, ">= 3", f"{rows / pandas / 1000:.0f}k rows/s")
+
+
+_PANDAS = """
+import sys, pandas as pd
+frame = pd.read_csv(sys.argv[1], encoding="gb18030", skiprows=4, dtype=str, engine="python",
+                    on_bad_lines="skip", quoting=3)
+frame = frame[~frame.iloc[:, 0].str.startswith("#", na=True)]
+for name in frame.columns:
+    frame[name] = frame[name].str.strip()
+for name in [c for c in frame.columns if c.endswith("（元）")]:
+    frame[name] = (pd.to_numeric(frame[name]) * 100).round().astype("int64")
+for name in ("创建时间", "完成时间"):
+    frame[name] = pd.to_datetime(frame[name])
+frame.to_parquet(sys.argv[2])
+"""
+
+
+def notifications(folder: Path) -> None:
+    """Messages verified and stored, against verifying alone and against python-alipay-sdk."""
+    import json
+
+    key, log = inputs.channel_key(), folder / "log.jsonl"
+    inputs.write_log(log, key, MESSAGES)
+    home = inputs.new_home(folder / "messages", key)
+    public = (home / "keys" / "alipay_public_key.pem").read_bytes()
+    bodies = [json.loads(line)["body"] for line in log.read_text("utf-8").splitlines()]
+    contents = []
+    for body in bodies[:20_000]:
+        fields = {name: values[0] for name, values in parse_qs(body).items()}
+        contents.append((signing.notification_string(fields).encode(), fields["sign"]))
+    halves = [(public, contents[:10_000]), (public, contents[10_000:])]
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        list(pool.map(verify_only, [(public, contents[:10])] * 2))
+        verify = timed(lambda: list(pool.map(verify_only, halves))) / len(contents)
+        sdk = timed(lambda: sdk_verify((public, bodies[:5_000]))) / 5_000
+    ours = mdash(home, "load", str(log))[0] / MESSAGES
+    told("notifications: rate against both cores verifying", verify / ours, ">= 0.20",
+         f"{1 / ours:.0f}/s against {1 / verify:.0f}/s")
+    told("notifications: rate against python-alipay-sdk", sdk / ours, ">= 3",
+         f"{1 / sdk:.0f}/s on one core")
+
+
+def pages(home: Path, trades: int) -> tuple[float, float]:
+    """Seconds of the queries behind the pages, and of a look-up by id (medians)."""
+    services = Services(load_settings(home))
+    last = inputs.FIRST + timedelta(days=inputs.DAYS - 1)
+    month = Question(last - timedelta(days=29), last)
+    daily = Question(month.first_day, last, ("day",))
+
+    def every_page() -> None:
+        for name in ("sales", "conversion", "payment_success", "outcomes", "failures", "latency",
+                     "notifications", "refund_rate"):
+            services.metric(name, month)
+        for name in ("sales", "conversion"):
+            services.metric(name, daily)
+
+    def one_id() -> None:
+        assert services.find_trades(f"N{trades * 7 // 11:010}")
+
+    every_page()
+    one_id()
+    page = sorted(timed(every_page) for _ in range(5))[2]
+    found = sorted(timed(one_id) for _ in range(9))[4]
+    services.reader.close()
+    return page, found
+
+
+def scale(folder: Path) -> None:
+    """A store of 20 million trades against one of 200 thousand, and against an empty one."""
+    key, log = inputs.channel_key(), folder / "ten.jsonl"
+    inputs.write_log(log, key, 10_000, "X")
+    small = inputs.store_of(folder / "small", key, TRADES // 100)
+    began = time.perf_counter()
+    large = inputs.store_of(folder / "large", key, TRADES)
+    print(f"a store of {TRADES} trades made in {time.perf_counter() - began:.0f} s", flush=True)
+    (page, found), (big_page, big_found) = pages(small, TRADES // 100), pages(large, TRADES)
+    told("scale: a page's queries, 100 times the trades", big_page / page, "<= 4",
+         f"{big_page * 1000:.0f} ms against {page * 1000:.0f} ms")
+    told("scale: a look-up by id, 100 times the trades", big_found / found, "<= 2",
+         f"{big_found * 1000:.0f} ms against {found * 1000:.0f} ms")
+    empty = mdash(inputs.new_home(folder / "empty", key), "load", str(log))[0]
+    full = mdash(large, "load", str(log))[0]
+    told("scale: 10,000 messages into it, against empty", full / empty, "<= 2",
+         f"{full:.1f} s against {empty:.1f} s")
+
+
+def main() -> None:
+    """Run the named sections, or all."""
+    sections = {"bills": bills, "notifications": notifications, "scale": scale}
+    wanted = sys.argv[1:] or list(sections)
+    base = os.environ.get("BENCH_DIR")
+    folder = Path(tempfile.mkdtemp(prefix="mdash-benchmark-", dir=base))
+    print(f"{date.today()} · {os.cpu_count()} cores · Python {sys.version.split()[0]}")
+    try:
+        for name in wanted:
+            sections[name](folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    print(f"peak of this process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MiB")
+
+
+if __name__ == "__main__":
+    main()
