@@ -340,7 +340,7 @@ def demo(ctx: click.Context, port: int, no_browser: bool, orders: int) -> None:
 
 
 def _print_json(document: Any) -> None:
-    click.echo(json.dumps(document, ensure_ascii=False, default=str))
+    click.echo(json.dumps(document, ensure_ascii=False, default=str, allow_nan=False))
 
 
 def _csv(columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> str:
@@ -405,8 +405,11 @@ def _complain(error: MdashError) -> None:
 def _home_argument() -> Path | None:
     import os
 
-    if "--home" in sys.argv[:-1]:
-        return Path(sys.argv[sys.argv.index("--home") + 1])
+    for at, argument in enumerate(sys.argv):
+        if argument == "--home" and at + 1 < len(sys.argv):
+            return Path(sys.argv[at + 1])
+        if argument.startswith("--home="):
+            return Path(argument.partition("=")[2])
     named = os.environ.get("MDASH_HOME")
     return Path(named) if named else None
 

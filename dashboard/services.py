@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -97,8 +99,8 @@ class Services:
             return []
         sql = (
             f"select {_LISTED} from lake.trades as trades inner join (select channel, order_no"
-            " from lake.trade where shop_hour(created_at) between $first_hour and $last_hour"
-            " and home_day between $first_hour::date - 40 and $last_hour::date + 40"
+            " from lake.trade where created_at >= utc_time($first_hour::timestamp) and created_at"
+            " < utc_time($last_hour::timestamp + interval 1 hour)"
             f" {question.filters()} order by created_at desc limit $limit) using"
             " (channel, order_no) order by created_at desc"
         )
@@ -173,7 +175,9 @@ class Services:
 
     def upload_contents(self, files: Sequence[tuple[str, bytes]]) -> list[dict[str, Any]]:
         """Load uploaded files (name, bytes); reports name them as the reader did."""
-        with TemporaryDirectory(prefix="mdash-upload-") as folder:
+        work = self.settings.home / "tmp"
+        work.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with TemporaryDirectory(prefix="upload-", dir=work) as folder:
             paths = []
             for number, (name, content) in enumerate(files):
                 path = Path(folder) / str(number) / Path(name).name
@@ -215,6 +219,10 @@ class Services:
             return iso(value, self.timezone)
         if isinstance(value, date):
             return value.isoformat()
+        if isinstance(value, Decimal):
+            return int(value) if value == value.to_integral_value() else float(value)
+        if isinstance(value, float) and not math.isfinite(value):
+            return None
         if isinstance(value, Mapping):
             return {name: self.json_ready(item) for name, item in value.items()}
         if isinstance(value, list | tuple):

@@ -5,13 +5,13 @@ JSON Lines or CSV of events, or the raw log of API calls.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +23,16 @@ from loaders.messages import (
     CHINA,
     CHUNK_LINES,
     MAX_LINE_BYTES,
+    MAX_TEXT,
+    ODD_CONTENT,
     Chunk,
+    instant,
     line_key,
     packed,
     read_chunks,
     stage_chunks,
 )
-from loaders.privacy import pseudonym, pseudonym_key
+from loaders.privacy import mask_cards, pseudonym, pseudonym_key
 from loaders.records import Reject, fen_of_yuan
 from loaders.settings import Settings
 from loaders.staging import Load, Staged
@@ -62,6 +65,7 @@ SCHEMA = pa.schema(
         ("source", pa.string()),
         ("stage", pa.string()),
         ("is_known", pa.bool_()),
+        ("may_pay", pa.bool_()),
         ("says", pa.string()),
         ("channel_paid_at", pa.timestamp("us")),
         ("trade_no", pa.string()),
@@ -69,7 +73,10 @@ SCHEMA = pa.schema(
         ("closed_by", pa.string()),
     ]
 )
+NOT_AN_EVENT = "The line's values are of kinds that no event has."
 _EVENTS = ("order", "attempt", "close")
+_CALL_ONLY = ("says", "channel_paid_at", "trade_no", "refund_no")
+"""What only the channel's own answer in a call log may say."""
 _CLOSERS = ("buyer", "merchant", "timeout")
 
 
@@ -79,7 +86,8 @@ def looks_like_log(lines: list[str]) -> bool:
 
 
 def _is_csv_header(line: str) -> bool:
-    return {"event", "order_no", "at"} <= set(line.lstrip("\ufeff").strip().split(","))
+    names = next(csv.reader([line.lstrip("\ufeff").strip()]), [])
+    return {"event", "order_no", "at"} <= {name.strip() for name in names}
 
 
 def _is_event(line: str) -> bool:
@@ -105,15 +113,35 @@ def stage(path: Path, load: Load, settings: Settings, work: Path) -> Staged:
 
 
 def _csv_chunks(path: Path, secret: bytes) -> Iterator[Chunk]:
-    """A CSV's rows as events; a row's number is the line it ends in."""
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        reader = csv.DictReader(file)
-        while rows := list(islice(reader, CHUNK_LINES)):
-            gathered = _Rows(secret)
-            for at, row in enumerate(rows, start=reader.line_num - len(rows) + 1):
-                fields = {key: value for key, value in row.items() if key and value not in (None, "")}
-                gathered.add(at, partial(dict, fields))
-            yield gathered.chunk()
+    """A CSV's rows as events; a row's number is the line it ends in. Raises RefusedInput."""
+    with path.open(encoding=_csv_encoding(path), newline="") as file:
+        reader = csv.DictReader(file, strict=True)
+        gathered = _Rows(secret)
+        try:
+            for count, row in enumerate(reader, start=1):
+                fields = {name: value for name, value in row.items() if name and value}
+                gathered.add(reader.line_num, partial(dict, fields))
+                if count % CHUNK_LINES == 0:
+                    yield gathered.chunk()
+                    gathered = _Rows(secret)
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise RefusedInput(
+                "The CSV is damaged near line {line}: an unclosed quote, or bytes that are no text.",
+                line=reader.line_num,
+            ) from error
+        yield gathered.chunk()
+
+
+def _csv_encoding(path: Path) -> str:
+    """UTF-8 unless the beginning is not; then GB18030, which Excel in China writes."""
+    with path.open("rb") as file:
+        head = file.read(MAX_LINE_BYTES)
+    text = codecs.getincrementaldecoder("utf-8")()
+    try:
+        text.decode(head)
+    except UnicodeDecodeError:
+        return "gb18030"
+    return "utf-8-sig"
 
 
 def read_lines(secret: bytes, lines: list[bytes], first_line: int) -> Chunk:
@@ -138,11 +166,13 @@ class _Rows:
         """Take the event that `read` gives, or reject its line."""
         try:
             row = _row(read(), self._secret)
+            row["line_key"] = _event_key(row)
         except RefusedInput as error:
             self._rejects.append(Reject(number, error.template, error.values))
-            return
-        row["line_key"] = _event_key(row)
-        self._rows.append({"line": number, **row})
+        except ODD_CONTENT:
+            self._rejects.append(Reject(number, NOT_AN_EVENT))
+        else:
+            self._rows.append({"line": number, **row})
 
     def chunk(self) -> Chunk:
         """What was taken."""
@@ -155,7 +185,7 @@ def _json_object(raw: bytes) -> dict[str, Any]:
         raise RefusedInput("The line is longer than any event.")
     try:
         fields = json.loads(raw)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RefusedInput("The line is not JSON.") from error
     if not isinstance(fields, dict):
         raise RefusedInput("The line is not a JSON object.")
@@ -172,6 +202,7 @@ def _event_key(row: Mapping[str, Any]) -> int:
 
 
 def _row(fields: dict[str, Any], secret: bytes) -> dict[str, Any]:
+    fields = {name: value for name, value in fields.items() if name not in _CALL_ONLY}
     if "event" not in fields and "method" in fields:
         fields = _call_fields(fields)
     event = fields.get("event")
@@ -232,9 +263,13 @@ def _order(fields: Mapping[str, Any], secret: bytes, at: datetime) -> dict[str, 
         "campaign": _text(fields, "campaign"),
         "buyer": pseudonym(secret, "shop", buyer) if buyer else None,
         "items": (
-            items
-            if items is None or isinstance(items, str)
-            else json.dumps(items, ensure_ascii=False, separators=(",", ":"))
+            None
+            if items is None
+            else mask_cards(
+                items
+                if isinstance(items, str)
+                else json.dumps(items, ensure_ascii=False, separators=(",", ":"))
+            )
         ),
     }
 
@@ -254,18 +289,15 @@ def _amount(fields: Mapping[str, Any]) -> int:
 
 def _attempt(fields: Mapping[str, Any], _secret: bytes, _at: datetime) -> dict[str, Any]:
     method = _text(fields, "method")
-    channel = CHANNELS.get(_text(fields, "channel") or (method or "").split(".", 1)[0])
-    if channel is None:
-        channel = next(iter(CHANNELS.values())) if method is None else None
-    codes = channel.codes if channel else None
+    named = _text(fields, "channel") or (method or "").split(".", 1)[0]
+    channel = CHANNELS.get(named) or next(iter(CHANNELS.values()))
+    codes = channel.codes
     reached = _flag(fields.get("reached_channel", True))
     code, sub_code = _text(fields, "code"), _text(fields, "sub_code")
-    if codes is None:
-        raise RefusedInput("The attempt's method {method} is of no known channel.",
-                           method=str(method)[:40])
+    assert codes is not None
     outcome = codes.answer(method, reached, code, sub_code)
     return {
-        "channel": _text(fields, "channel") or (channel.name if channel and method else None),
+        "channel": channel.name if named == channel.name else None,
         "attempt": _whole(fields, "attempt"),
         "method": method,
         "is_payment": codes.is_payment_call(method),
@@ -277,6 +309,7 @@ def _attempt(fields: Mapping[str, Any], _secret: bytes, _at: datetime) -> dict[s
         "source": outcome.source,
         "stage": outcome.stage,
         "is_known": outcome.known,
+        "may_pay": outcome.may_pay,
         "says": _text(fields, "says"),
         "channel_paid_at": fields.get("channel_paid_at"),
         "trade_no": _text(fields, "trade_no"),
@@ -294,7 +327,14 @@ def _close(fields: Mapping[str, Any], _secret: bytes, _at: datetime) -> dict[str
 
 def _text(fields: Mapping[str, Any], name: str) -> str | None:
     value = fields.get(name)
-    return None if value is None or value == "" else str(value)
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool | dict | list):
+        raise RefusedInput("The event's {field} is not a text.", field=name)
+    text = str(value)
+    if "\0" in text or len(text) > MAX_TEXT or not text.isprintable():
+        raise RefusedInput("The event's {field} is not a text.", field=name)
+    return text if name == "order_no" else mask_cards(text)
 
 
 def _whole(fields: Mapping[str, Any], name: str) -> int | None:
@@ -302,9 +342,12 @@ def _whole(fields: Mapping[str, Any], name: str) -> int | None:
     if value is None or value == "":
         return None
     try:
-        return int(float(value))
-    except (TypeError, ValueError) as error:
+        number = int(float(value))
+    except (TypeError, ValueError, OverflowError) as error:
         raise RefusedInput("The event's {field} is not a number.", field=name) from error
+    if not 0 <= number < 2**31:
+        raise RefusedInput("The event's {field} is not a number.", field=name)
+    return number
 
 
 def _flag(value: object) -> bool:
@@ -316,9 +359,7 @@ def _instant(fields: Mapping[str, Any], name: str) -> datetime | None:
     value = fields.get(name)
     if value is None or value == "":
         return None
-    try:
-        at = datetime.fromisoformat(str(value))
-        offset = at.utcoffset()
-        return at.replace(tzinfo=None) - (CHINA if offset is None else offset)
-    except (ValueError, OverflowError) as error:
-        raise RefusedInput("The event's {field} is not a time.", field=name) from error
+    at = instant(value)
+    if at is None:
+        raise RefusedInput("The event's {field} is not a time.", field=name)
+    return at

@@ -25,6 +25,7 @@ from loaders.store.deposit import deposit, known_sha256
 from loaders.store.warehouse import Warehouse
 
 BATCH_FILES = 60
+SNIFFED_BYTES = 2 * 2**20
 CONFLICT_TRIES = 5
 BATCH_BYTES = 256 * 2**20
 
@@ -156,6 +157,10 @@ def _refuse(report: FileReport, error: MdashError) -> None:
     report.exit_code = 2 if isinstance(error, ConfigurationError) else 4
 
 
+_STATUSES = ("replaced", "loaded", "superseded", "duplicate")
+"""What a file of several bills is called: the first of these that any of them is."""
+
+
 def _tell(report: FileReport, loads: Sequence[Load]) -> None:
     if not loads:
         return
@@ -165,8 +170,10 @@ def _tell(report: FileReport, loads: Sequence[Load]) -> None:
         report.duplicates += load.duplicates
         report.rejects.extend(load.rejects)
         if load.first_day and load.last_day:
-            report.covers = (load.first_day, load.last_day)
-    report.status = loads[0].status
+            begin, end = report.covers or (load.first_day, load.last_day)
+            report.covers = (min(begin, load.first_day), max(end, load.last_day))
+    met = {load.status for load in loads}
+    report.status = next(name for name in _STATUSES if name in met)
     if report.rejected:
         report.exit_code = 3
         report.template = "{count} rows or messages were rejected; the first is line {line}: {why}"
@@ -211,8 +218,8 @@ def _stage(
 def _read(
     settings: Settings, path: Path, found: list[Content], report: FileReport, work: Path
 ) -> list[Staged]:
-    bills: dict[tuple[str, str], list[Content]] = {}
-    summaries: list[Content] = []
+    bills: dict[_Group, list[Content]] = {}
+    summaries: list[tuple[_Group, Content]] = []
     logs: list[Content] = []
     for content in found:
         sample = content.sample()
@@ -220,40 +227,49 @@ def _read(
         match = identify(sample)
         if match is None:
             logs.append(content)
-        elif match[1] == "bill_summary":
-            summaries.append(content)
-            report.channel = match[0].name
+            continue
+        channel, kind = match
+        assert channel.bills is not None
+        group = (channel.name, kind, *channel.bills.identity(sample))
+        if kind == "bill_summary":
+            summaries.append((group, content))
         else:
-            bills.setdefault((match[0].name, match[1]), []).append(content)
-    if bills:
-        return _read_bills(settings, path, bills, summaries, report, work)
-    if summaries:
-        report.kind, report.status = "bill_summary", "loaded"
+            bills.setdefault(group, []).append(content)
+    if not bills and not logs:
+        report.channel, report.kind, report.status = summaries[0][0][0], "bill_summary", "loaded"
         report.template = "A summary holds control totals only; load the detail (明细) beside it."
         return []
-    return [_read_log(settings, path, content, report, work) for content in logs]
+    staged = _read_bills(settings, path, bills, summaries, report, work)
+    return staged + [_read_log(path, settings, content, report, work) for content in logs]
+
+
+_Group = tuple[str, str, str | None, date | None, date | None]
+"""Channel, kind, account and days: parts that agree in all of these are one bill."""
 
 
 def _read_bills(
     settings: Settings,
     path: Path,
-    bills: dict[tuple[str, str], list[Content]],
-    summaries: list[Content],
+    bills: dict[_Group, list[Content]],
+    summaries: Sequence[tuple[_Group, Content]],
     report: FileReport,
     work: Path,
 ) -> list[Staged]:
     staged: list[Staged] = []
-    for (name, kind), parts in sorted(bills.items(), reverse=True):
+    for group, parts in sorted(bills.items(), key=lambda item: str(item[0]), reverse=True):
+        name, kind = group[:2]
         channel = CHANNELS[name]
         load = _new_load(path, report, kind, channel)
         parts.sort(key=lambda content: (len(content.name), content.name))
         folder = Path(mkdtemp(prefix="bill-", dir=work))
         read, totals = settlement.stage(channel, kind, parts, load, folder)
         load.account = load.account or str(settings.channels.get(name, {}).get("seller_id", ""))
-        _check_summaries(channel, summaries, totals)
+        mine = [content for other, content in summaries if other[2:] == group[2:]]
+        _check_summaries(channel, mine, totals)
         load.content_key = _content_key(parts)
         staged.append(read)
-    report.channel, report.kind = staged[0].load.channel, staged[0].load.kind
+    if staged:
+        report.channel, report.kind = staged[0].load.channel, staged[0].load.kind
     return staged
 
 
@@ -275,13 +291,14 @@ def _check_summaries(
 
 
 def _read_log(
-    settings: Settings, path: Path, content: Content, report: FileReport, work: Path
+    path: Path, settings: Settings, content: Content, report: FileReport, work: Path
 ) -> Staged:
-    head = content.sample().head.decode("utf-8", errors="replace")
-    lines = [line for line in head.splitlines()[:200] if line.strip()]
+    with content.path.open("rb") as file:
+        head = file.read(SNIFFED_BYTES).decode("utf-8", errors="replace")
+    lines = [line for line in head.splitlines() if line.strip()]
     for kind, looks_like, stage in _LOG_JOBS:
         if looks_like(lines):
-            report.kind = kind
+            report.kind = report.kind or kind
             return stage(content.path, _new_load(path, report, kind, None), settings, work)
     raise RefusedInput(
         "This is no bill, notification log or checkout log that mdash knows. Give it Alipay's"

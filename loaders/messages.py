@@ -15,12 +15,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from loaders.records import Reject
+from loaders.records import EARLIEST, LATEST, Reject
 from loaders.staging import Load
 
 CHINA = timedelta(hours=8)
 
 CHUNK_LINES = 4_000
+CHUNK_BYTES = 2_400_000
+MAX_TEXT = 256
+ODD_CONTENT = (ValueError, TypeError, OverflowError, AttributeError, RecursionError, KeyError)
 PARALLEL_FROM_BYTES = 16 * 2**20
 MAX_LINE_BYTES = 1 * 2**20
 
@@ -80,13 +83,40 @@ def line_key(text: bytes) -> int:
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big") >> 1
 
 
+def instant(value: object) -> datetime | None:
+    """An ISO 8601 text as naive UTC (without a zone it is China time); None if it is none."""
+    if not isinstance(value, str):
+        return None
+    try:
+        at = datetime.fromisoformat(value)
+        offset = at.utcoffset()
+        at = at.replace(tzinfo=None) - (CHINA if offset is None else offset)
+    except (ValueError, OverflowError):
+        return None
+    return at if EARLIEST <= at <= LATEST else None
+
+
 def numbered_chunks(path: Path) -> Iterator[tuple[list[bytes], int]]:
-    """Lines of a file in chunks, each with the number of its first line (from 1)."""
+    """Lines of a file in chunks, each with the number of its first line (from 1).
+
+    Of a line longer than any message only the beginning is kept, so that it can be rejected.
+    """
+    number, left, is_skipping = 1, b"", False
     with path.open("rb") as file:
-        number = 1
-        while lines := file.readlines(CHUNK_LINES * 600):
-            yield lines, number
-            number += len(lines)
+        while block := file.read(CHUNK_BYTES):
+            *lines, left = (left + block).split(b"\n")
+            if is_skipping and not lines:
+                left = b""
+                continue
+            if is_skipping:
+                lines, is_skipping = lines[1:], False
+            if len(left) > MAX_LINE_BYTES:
+                lines, left, is_skipping = [*lines, left[: MAX_LINE_BYTES + 1]], b"", True
+            if lines:
+                yield lines, number
+                number += len(lines)
+    if left:
+        yield [left], number
 
 
 def read_chunks(path: Path, reader: Reader) -> Iterator[Chunk]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +17,9 @@ from loaders.errors import BadSignature, ConfigurationError, MdashError, Refused
 from loaders.messages import (
     CHINA,
     MAX_LINE_BYTES,
+    ODD_CONTENT,
     Chunk,
+    instant,
     line_key,
     packed,
     read_chunks,
@@ -55,7 +56,7 @@ SCHEMA = pa.schema(
         ("payer", pa.string()),
     ]
 )
-_JSON_AT_END = re.compile(r"^\[[^\]]+\]\s+[\w.-]+:.*?(\{.*\})\s*(?:\[\])?\s*$")
+NOT_KNOWN = "The line is not a notification in a known shape."
 FOREIGN = "The message is genuine, but of another app or seller; it is not counted as a payment."
 
 
@@ -77,13 +78,14 @@ def looks_like_log(lines: list[str]) -> bool:
 def _open(line: str) -> Envelope | None:
     """The envelope of a line, or None where it has none of the known shapes."""
     text = line.strip()
+    if text.startswith("["):
+        text = text.removesuffix("[]").rstrip()
+        text = text[max(text.find("{"), 0) :]
     if not text.startswith("{"):
-        if (found := _JSON_AT_END.match(text)) is None:
-            return _bare(text)
-        text = found.group(1)
+        return _bare(text)
     try:
         fields = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(fields, dict):
         return None
@@ -109,22 +111,10 @@ def _enveloped(fields: Mapping[str, Any]) -> Envelope | None:
         channel = guess.channel if guess else None
     return Envelope(
         channel=str(channel),
-        received_at=_instant(fields.get("received_at")),
+        received_at=instant(fields.get("received_at")),
         headers={str(key).lower(): str(value) for key, value in headers.items()},
         message=str(fields["body"]),
     )
-
-
-def _instant(value: object) -> datetime | None:
-    """A receipt time as naive UTC; a time without a zone is China time."""
-    if not isinstance(value, str) or not value:
-        return None
-    try:
-        at = datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    offset = at.utcoffset()
-    return at.replace(tzinfo=None) - (CHINA if offset is None else offset)
 
 
 def read_keys(settings: Settings) -> dict[str, Any]:
@@ -165,6 +155,9 @@ def read_lines(
             rejects.append(Reject(number, error.template, error.values))
             if isinstance(error, BadSignature):
                 rows.append({"line": number, **_unverified(raw)})
+            continue
+        except ODD_CONTENT:
+            rejects.append(Reject(number, NOT_KNOWN))
             continue
         if row["verdict"] == "foreign":
             rejects.append(Reject(number, FOREIGN))
@@ -212,7 +205,7 @@ def _envelope(raw: bytes) -> Envelope:
         raise RefusedInput("The line is not UTF-8 text.") from error
     envelope = _open(text)
     if envelope is None:
-        raise RefusedInput("The line is not a notification in a known shape.")
+        raise RefusedInput(NOT_KNOWN)
     return envelope
 
 

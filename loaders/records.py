@@ -11,6 +11,9 @@ from typing import NewType
 Fen = NewType("Fen", int)
 """Whole fen (分). Yuan appears only in a channel's file and where a person reads."""
 
+EARLIEST, LATEST = datetime(2000, 1, 1), datetime(2100, 1, 1)
+"""Instants outside of these are mistakes, not times of payments."""
+
 _YUAN = re.compile(r"-?\d{1,13}(?:\.\d{1,2})?")
 
 
@@ -59,13 +62,15 @@ class Outcome:
     """What an answer of the channel to an attempt means.
 
     `reason` is a class of METRICS D6 (None: not failed), `source` and `stage` stand beside it.
-    `known` is False where the channel's answer leaves the outcome open.
+    `known` is False where the channel's answer leaves the outcome open. `may_pay` is True where a
+    payment may still come of the attempt: accepted or open, not failed, not "already paid".
     """
 
     reason: str | None
     source: str | None
     stage: str | None
     known: bool
+    may_pay: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,8 @@ import duckdb
 from loaders.channels.protocol import BillField, Channel
 from loaders.errors import RefusedInput
 from loaders.files import Content
-from loaders.records import BillFrame, Reject
+from loaders.privacy import mask_cards
+from loaders.records import EARLIEST, LATEST, BillFrame, Reject
 from loaders.staging import Load, Staged
 
 WORKERS = 2
@@ -100,6 +101,7 @@ def _read_part(
         with connection.cursor() as cursor:
             cursor.execute(_to_parquet(channel, frame, text, delimiter, line, target))
             rejects += _unreadable(cursor, target)
+            _mask_cards(cursor, target)
         text.unlink()
         return target, rejects
 
@@ -215,7 +217,7 @@ def _to_parquet(
     problems += [
         f"when {item.name} is null then '{item.headers[0]}'"
         for item, _ in fields
-        if item.required and item.type in ("time",)
+        if item.required and item.type != "text"
     ]
     kinds = " ".join(
         f"when '{text}' then '{ours}'" for text, ours in channel.bills.KINDS[frame.kind].items()
@@ -248,7 +250,11 @@ def _typed(item: BillField, cell: str, offset_s: int) -> str:
     if item.type == "text":
         return f"nullif(trim({cell}), '')"
     if item.type == "time":
-        return f"try_cast(trim({cell}) as timestamp) - to_seconds({offset_s})"
+        at = f"try_cast(trim({cell}) as timestamp)"
+        return (
+            f"case when {at} between timestamp '{EARLIEST}' and timestamp '{LATEST}'"
+            f" then {at} - to_seconds({offset_s}) end"
+        )
     if item.type == "fee":
         return f"try_cast(trim({cell}) as decimal(15, 5)) * 100::decimal(18, 3)"
     yuan = f"try_cast(trim({cell}) as decimal(17, 4))"
@@ -264,6 +270,34 @@ def _unreadable(cursor: duckdb.DuckDBPyConnection, target: Path) -> list[Reject]
         f"select line, problem from read_parquet('{target}') where problem is not null order by 1"
     ).fetchall()
     return [Reject(line, _NOT_READABLE, {"column": column}) for line, column in bad]
+
+
+_FREE_TEXT = ("subject", "note", "store_name", "voucher_name", "description")
+
+
+def _mask_cards(cursor: duckdb.DuckDBPyConnection, target: Path) -> None:
+    """Rewrite a part in whose free text a full payment card number stands."""
+    names = [row[0] for row in cursor.execute(f"describe from '{target}'").fetchall()]
+    texts = [name for name in _FREE_TEXT if name in names]
+    found = cursor.execute(
+        "select distinct text from ("
+        + " union all ".join(f"select {name} as text from '{target}'" for name in texts)
+        + ") where regexp_matches(text, '[0-9]{13}')"
+    ).fetchall()
+    masked = [(text, mask_cards(text)) for (text,) in found if mask_cards(text) != text]
+    if not masked:
+        return
+    cursor.execute("create or replace temp table cards (text varchar, masked varchar)")
+    cursor.executemany("insert into cards values (?, ?)", masked)
+    shown = ", ".join(
+        f"coalesce((select masked from cards where text = part.{name}), {name}) as {name}"
+        for name in texts
+    )
+    other = target.with_suffix(".masked")
+    cursor.execute(
+        f"copy (select * replace ({shown}) from '{target}' as part) to '{other}' (format parquet)"
+    )
+    other.replace(target)
 
 
 def _count(
@@ -329,8 +363,12 @@ def _place(connection: duckdb.DuckDBPyConnection, staged: Staged) -> None:
     if load.first_day is None or load.last_day is None:
         raise RefusedInput("The bill names no day and has no row, so it says nothing.")
     for day, count in rows:
-        clamped = min(max(day, load.first_day), load.last_day)
-        staged.day_rows[clamped] = staged.day_rows.get(clamped, 0) + count
+        if not load.first_day <= day <= load.last_day:
+            raise RefusedInput(
+                "The bill says {first} to {last}, but holds rows of {day}. Download it again.",
+                first=load.first_day, last=load.last_day, day=day,
+            )
+        staged.day_rows[day] = count
     load.watermark = utc_end_of(load.last_day)
 
 

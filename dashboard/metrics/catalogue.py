@@ -28,6 +28,11 @@ class Asked:
     loaded: frozenset[str]
     notes: list[Note] = field(default_factory=list)
 
+    @property
+    def knows_payments(self) -> bool:
+        """True if any source that tells of payments was ever loaded."""
+        return bool(self.loaded & {"notification_log", "trade_bill"})
+
     def rows(self, sql: str, **parameters: object) -> list[Row]:
         """Rows of a query with the question's own parameters filled in where it names them."""
         values = self.question.parameters() | {"as_of": self.as_of} | parameters

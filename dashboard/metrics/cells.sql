@@ -12,9 +12,10 @@ changed as (
     select 1 as sign, *
     from lake.trade
     where
-        shop_hour(coalesce(due_at, created_at)) = shop_hour($as_of::timestamp)
-        and home_day >= shop_day($as_of::timestamp) - 40
-        and shop_hour(created_at) between $first_hour::timestamp and $last_hour::timestamp
+        decided_at >= utc_time(shop_hour($as_of::timestamp))
+        and decided_at < utc_time(shop_hour($as_of::timestamp) + interval 1 hour)
+        and created_at >= utc_time($first_hour::timestamp)
+        and created_at < utc_time($last_hour::timestamp + interval 1 hour)
 ),
 edge as (
     select
@@ -38,7 +39,7 @@ edge as (
         sum(duplicates)::bigint as duplicates,
         sum(mismatched)::bigint as mismatched,
         count(*) filter (where paid_at is not null and is_refunded_30d) as refunded,
-        coalesce(due_at, created_at) <= $as_of::timestamp as is_matured
+        decided_at <= $as_of::timestamp as is_matured
     from changed
     group by all
 )

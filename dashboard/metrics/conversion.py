@@ -12,6 +12,9 @@ def _answer(asked: Asked) -> list[Row]:
         return []
     rows = asked.rows(filled("conversion", asked.question))
     for row in rows:
+        if not asked.knows_payments:
+            row["paid"] = None
+            continue
         row["rate"] = ratio(row["paid"], row["matured"])
         row["low"], row["high"] = wilson(row["paid"], row["matured"])
     return rows

@@ -9,7 +9,10 @@ from loaders.store.reader import Row
 def _answer(asked: Asked) -> list[Row]:
     if "checkout_log" not in asked.loaded:
         return []
-    return asked.rows(filled("failures", asked.question))
+    rows = asked.rows(filled("failures", asked.question))
+    if not asked.knows_payments:
+        rows = [row | {"orders": None, "lost_fen": None} for row in rows]
+    return rows
 
 
 METRIC = Metric(

@@ -20,10 +20,10 @@ edge as (
         amount_fen
     from lake.trade
     where
-        shop_hour(due_at) = shop_hour($as_of::timestamp)
-        and due_at <= $as_of::timestamp
-        and home_day >= shop_day($as_of::timestamp) - 40
-        and shop_hour(created_at) between $first_hour::timestamp and $last_hour::timestamp
+        decided_at >= utc_time(shop_hour($as_of::timestamp))
+        and decided_at <= $as_of::timestamp
+        and created_at >= utc_time($first_hour::timestamp)
+        and created_at < utc_time($last_hour::timestamp + interval 1 hour)
         and ordered_at is not null
         and paid_at is null
 ),

@@ -9,6 +9,7 @@ EXACT_UP_TO = 1_000_000
 NEVER_MS = 90_000_001
 LEAST_ROWS = {"p50": 10, "p95": 100, "p99": 500}
 STAGES = ("channel", "notification", "recognition", "end_to_end", "api", "refund")
+_TOLD = ("notification", "recognition", "end_to_end")
 _ROLLED_UP = {"day", "week", "month", "channel", "product"}
 
 
@@ -26,6 +27,9 @@ def _answer(asked: Asked) -> list[Row]:
                 refund_dims=question.dims(hour="shop_hour(coalesce(ordered_at, refunded_at))"),
             )
         )
+    if "notification_log" not in asked.loaded:
+        rows = [row for row in rows if row["stage"] not in _TOLD or row["count"]]
+        rows = [row | ({"missing": 0} if row["stage"] in _TOLD else {}) for row in rows]
     for row in rows:
         size = row["count"] + row["missing"]
         for name, least in LEAST_ROWS.items():

@@ -23,8 +23,8 @@ spans as (
     ], recursive := false) as span, paid_at
     from lake.trade
     where
-        shop_hour(created_at) between $first_hour::timestamp and $last_hour::timestamp
-        and home_day between $first_hour::date - 40 and $last_hour::date + 40
+        created_at >= utc_time($first_hour::timestamp)
+        and created_at < utc_time($last_hour::timestamp + interval 1 hour)
         {filters}
 ),
 told as (
@@ -37,8 +37,8 @@ told as (
     select {trade_dims} 'api', unnest(api_ms), false
     from lake.trade
     where
-        shop_hour(created_at) between $first_hour::timestamp and $last_hour::timestamp
-        and home_day between $first_hour::date - 40 and $last_hour::date + 40
+        created_at >= utc_time($first_hour::timestamp)
+        and created_at < utc_time($last_hour::timestamp + interval 1 hour)
         {filters}
     union all
     select {refund_dims} 'refund', refund_ms, false
@@ -47,7 +47,6 @@ told as (
         refund_ms is not null
         and shop_hour(coalesce(ordered_at, refunded_at))
         between $first_hour::timestamp and $last_hour::timestamp
-        and home_day between $first_hour::date - 40 and $last_hour::date + 40
         {filters}
 ),
 ranked as (

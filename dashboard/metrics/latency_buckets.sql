@@ -1,13 +1,21 @@
 -- The same as latency.sql from log-spaced buckets (at most 1 % relative error), for many rows.
 with
 pending as (
-    select {trade_dims} unnest(['notification', 'recognition', 'end_to_end']) as stage
+    select
+        {trade_dims}
+        unnest(
+            case
+                when recognised_at is not null then ['notification']
+                when ordered_at is null then ['notification', 'recognition']
+                else ['notification', 'recognition', 'end_to_end']
+            end
+        ) as stage
     from lake.trade
     where
         paid_at > $as_of::timestamp - interval 25 hour
         and not is_received
-        and home_day >= shop_day($as_of::timestamp) - 40
-        and shop_hour(created_at) between $first_hour::timestamp and $last_hour::timestamp
+        and created_at >= utc_time($first_hour::timestamp)
+        and created_at < utc_time($last_hour::timestamp + interval 1 hour)
         {filters}
 ),
 counted as (

@@ -24,8 +24,11 @@ def _answer(asked: Asked) -> list[Row]:
     )
     rungs = _rungs(asked)
     for row in rows:
-        row["first_delivery_rate"] = ratio(row["first_delivered"], row["expected"])
         row["rung"] = rungs.get(tuple(row[name] for name in question.by), {})
+        is_timed = bool(row["rung"]) or not row["received"]
+        row["first_delivery_rate"] = (
+            ratio(row["first_delivered"], row["expected"]) if is_timed else None
+        )
         if named:
             row["bad_signature"] = None
     return rows

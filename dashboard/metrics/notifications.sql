@@ -6,8 +6,8 @@ pending as (
     where
         paid_at > $as_of::timestamp - interval 25 hour
         and not is_received
-        and home_day >= shop_day($as_of::timestamp) - 40
-        and shop_hour(created_at) between $first_hour::timestamp and $last_hour::timestamp
+        and created_at >= utc_time($first_hour::timestamp)
+        and created_at < utc_time($last_hour::timestamp + interval 1 hour)
         {filters}
 ),
 refused as (

@@ -13,7 +13,7 @@ CLASSES = (
 
 
 def _answer(asked: Asked) -> list[Row]:
-    if "checkout_log" not in asked.loaded:
+    if "checkout_log" not in asked.loaded or not asked.knows_payments:
         return []
     return asked.rows(filled("outcomes", asked.question))
 

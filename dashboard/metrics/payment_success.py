@@ -8,7 +8,7 @@ from loaders.store.reader import Row
 
 
 def _answer(asked: Asked) -> list[Row]:
-    if "checkout_log" not in asked.loaded:
+    if "checkout_log" not in asked.loaded or not asked.knows_payments:
         return []
     rows = asked.rows(filled("payment_success", asked.question))
     for row in rows:

@@ -5,8 +5,8 @@ young as (
     from lake.trade
     where
         paid_at > $as_of::timestamp - interval 30 day
-        and home_day >= shop_day($as_of::timestamp) - 80
-        and shop_hour(created_at) between $first_hour::timestamp and $last_hour::timestamp
+        and created_at >= utc_time($first_hour::timestamp)
+        and created_at < utc_time($last_hour::timestamp + interval 1 hour)
         {filters}
 ),
 together as (

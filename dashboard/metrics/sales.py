@@ -13,7 +13,7 @@ def _answer(asked: Asked) -> list[Row]:
         return []
     question = asked.question
     rows = asked.rows(
-        filled("sales", question, paid_dims=question.dims(hour="shop_time(paid_at)"))
+        filled("sales", question, paid_dims=question.dims(hour="shop_hour(paid_at)"))
     )
     for row in rows:
         row["average_order_fen"] = round(row["paid_fen"] / row["paid"]) if row["paid"] else None

@@ -15,8 +15,6 @@ together as (
     where
         paid_at >= utc_time($first_hour::timestamp)
         and paid_at < utc_time($last_hour::timestamp + interval 1 hour)
-        and home_day between cast($first_hour::timestamp as date) - 40
-        and cast($last_hour::timestamp as date) + 40
         {filters}
     group by all
 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Literal, Protocol
 
 from loaders.records import BillFrame, Notification, Outcome
@@ -49,6 +50,9 @@ class BillPart(Protocol):
 
     def frame(self, sample: Sample, kind: str) -> BillFrame:
         """Identity, span, header and totals. Raises RefusedInput when truncated or re-saved."""
+
+    def identity(self, sample: Sample) -> tuple[str | None, date | None, date | None]:
+        """Account, first and last day that a bill or a summary names. Raises RefusedInput."""
 
     def mend(self, cells: list[str], columns: Sequence[str]) -> list[str] | None:
         """Cells of a row whose count is off, put right; None if that cannot be told."""

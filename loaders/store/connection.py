@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ import duckdb
 from loaders.errors import ConfigurationError
 from loaders.settings import Settings
 
+_PASSWORD = re.compile(r"(password\s*=\s*|://[^:@/\s]*:)('[^']*'|[^\s@]+)", re.IGNORECASE)
 MEMORY_LIMIT = "560MB"
 ID_BUCKETS = 16
 INLINED_ROWS = 64
@@ -34,10 +36,17 @@ def connect(
     except duckdb.Error as error:
         connection.close()
         raise ConfigurationError(
-            "The store cannot be opened: {why}", why=str(error).splitlines()[0]
-        ) from error
+            "The store cannot be opened: {why}", why=_without_secrets(str(error), settings)
+        ) from None
     _define_macros(connection, settings.shop.timezone, ladders)
     return connection
+
+
+def _without_secrets(text: str, settings: Settings) -> str:
+    """The first line of an error, without the catalog's connection string."""
+    line = text.splitlines()[0].replace(settings.store.catalog, "…")
+    line = line.replace(settings.store.catalog.partition(":")[2] or "\0", "…")
+    return _PASSWORD.sub(r"\1…", line)[:300]
 
 
 def exists(settings: Settings) -> bool:

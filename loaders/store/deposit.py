@@ -149,8 +149,6 @@ def _insert_lines(warehouse: Warehouse, item: Staged) -> None:
         "home_day": home,
         "channel": f"'{load.channel}'",
         "account": f"'{load.account}'",
-        "billed_on": f"least(greatest(billed_on, date '{load.first_day}'),"
-        f" date '{load.last_day}')",
     }
     listed = ", ".join(f"{own.get(name, 'part.' + name)} as {name}" for name in columns)
     is_joined = load.kind == "trade_bill" and not warehouse.are_homes_hints
@@ -330,6 +328,19 @@ def _reject_columns(load: Load) -> dict[str, list[object]]:
     }
 
 
+def _orders_of(kind: str, table: str, load_id: int) -> str:
+    """Orders a load speaks of, and those of the exports whose days it took over."""
+    own = f"select order_no, home_day as hint_day from lake.{table} where load_id = {load_id}"
+    if kind != "trade_bill":
+        return own
+    return (
+        f"{own} union all select line.order_no, line.home_day from lake.trade_lines as line"
+        " semi join (select channel, account, day from lake.bill_days"
+        f" where load_id = {load_id}) as days on line.channel = days.channel"
+        " and line.account = days.account and line.billed_on = days.day"
+    )
+
+
 def undo(warehouse: Warehouse, load_id: int) -> int:
     """Take a load back. Returns how many later loads may lack lines and should be loaded again.
 
@@ -345,10 +356,7 @@ def undo(warehouse: Warehouse, load_id: int) -> int:
     with warehouse.transaction(f"undo load {load_id} {file}"):
         run = warehouse.execute
         if kind != "account_bill":
-            warehouse.assign_homes(
-                "select order_no, home_day as hint_day from"
-                f" lake.{table} where load_id = {load_id} and order_no is not null"
-            )
+            warehouse.assign_homes(_orders_of(kind, table, load_id))
         run("update lake.loads set status = 'undone' where load_id = ?", [load_id])
         partial = run(
             "select count(*) from lake.loads where kind = ? and load_id > ? and duplicates > 0"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
@@ -87,6 +88,7 @@ class Reader:
                 kinds[0].type != duckdb.StatementType.SELECT
             ):
                 raise RefusedInput("Only one SELECT is run; the store cannot be changed this way.")
+            _refuse_unpublished(connection, query)
             cursor = connection.execute(query)
             return [item[0] for item in cursor.description or ()], cursor.fetchall()
         except duckdb.Error as error:
@@ -109,3 +111,47 @@ class Reader:
             f" bucket = {hashed % ID_BUCKETS} and id_hash = {hashed} order by home_day desc"
         )
         return [row["home_day"] for row in found]
+
+
+_HARMLESS = frozenset({"range", "generate_series", "unnest", "repeat"})
+
+
+def _refuse_unpublished(connection: duckdb.DuckDBPyConnection, query: str) -> None:
+    """Refuse a query that names anything but the published views. Raises RefusedInput."""
+    row = connection.execute("select json_serialize_sql(?::varchar)", [query]).fetchone()
+    tree = json.loads(row[0]) if row else {}
+    if tree.get("error"):
+        raise RefusedInput("The query failed: {why}", why=str(tree.get("error_message"))[:800])
+    own: set[str] = set()
+    named: list[str] = []
+    _walk(tree, own, named)
+    for name in named:
+        if name not in own and name not in PUBLISHED:
+            raise RefusedInput(
+                "The query names {name}; there are the views {names}.",
+                name=name, names=", ".join(PUBLISHED),
+            )
+
+
+def _walk(node: Any, own: set[str], named: list[str]) -> None:
+    """Collect the query's own names (`with`) and every table and table function it names."""
+    if isinstance(node, list):
+        for item in node:
+            _walk(item, own, named)
+        return
+    if not isinstance(node, dict):
+        return
+    for entry in (node.get("cte_map") or {}).get("map", []):
+        own.add(str(entry.get("key")).lower())
+    kind = node.get("type")
+    if kind == "BASE_TABLE":
+        path = [node.get("catalog_name"), node.get("schema_name"), node.get("table_name")]
+        named.append(".".join(str(part) for part in path if part).lower())
+    elif kind == "TABLE_FUNCTION":
+        function = str((node.get("function") or {}).get("function_name")).lower()
+        if function not in _HARMLESS:
+            named.append(function + "()")
+    elif kind == "SHOW_REF":
+        named.append(str(node.get("table_name", "")).strip('"').lower())
+    for value in node.values():
+        _walk(value, own, named)

@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from loaders.channels.protocol import BillField, Sample
 from loaders.errors import RefusedInput
-from loaders.records import BillFrame
+from loaders.records import EARLIEST, LATEST, BillFrame, fen_of_yuan
 
 FIELDS: Mapping[str, Sequence[BillField]] = {
     "trade_bill": (
@@ -84,6 +84,9 @@ KINDS: Mapping[str, Mapping[str, str]] = {
 TIME_OFFSET_S = 28_800
 """Times in bills are China time, written without a zone."""
 
+_ALWAYS_THERE = ("支付宝", "商户订单号", "收入笔数")
+"""Words of which every bill holds one; bytes that show them as UTF-8 are UTF-8."""
+
 _ANCHORS = {
     "#支付宝业务明细查询": "trade_bill",
     "#支付宝账务明细查询": "account_bill",
@@ -114,15 +117,11 @@ _TRUNCATED = "The bill is cut off: its end marker is missing. Download it again.
 
 
 def encoding(sample: Sample) -> str:
-    """UTF-8 where the text is valid UTF-8 (with or without BOM), else GB18030, GBK's superset."""
+    """UTF-8 where the bill's own words can be read as it, else GB18030, GBK's superset."""
     if sample.head.startswith(b"\xef\xbb\xbf"):
         return "utf-8-sig"
-    whole = sample.head if sample.size <= len(sample.head) else _to_last_line(sample.head)
-    try:
-        whole.decode("utf-8")
-    except UnicodeDecodeError:
-        return "gb18030"
-    return "utf-8"
+    text = sample.head.decode("utf-8", errors="ignore")
+    return "utf-8" if any(word in text for word in _ALWAYS_THERE) else "gb18030"
 
 
 def recognises(sample: Sample) -> str | None:
@@ -142,6 +141,16 @@ def recognises(sample: Sample) -> str | None:
     return None
 
 
+def identity(sample: Sample) -> tuple[str | None, date | None, date | None]:
+    """Account, first and last day that the frame around a bill or a summary names."""
+    text = _to_last_line(sample.head).decode(encoding(sample), errors="replace")
+    around = "\n".join(line for line in text.splitlines()[:8] if line.startswith("#"))
+    account = _ACCOUNT.search(around) or _NAME_ACCOUNT.search(sample.name)
+    span = _SPAN.search(around)
+    days = _days(span) if span else (None, None)
+    return account.group(1)[:16] if account else None, *days
+
+
 def frame(sample: Sample, kind: str) -> BillFrame:
     """Identity, span, columns and totals of a detail bill. Raises RefusedInput."""
     codec = encoding(sample)
@@ -153,14 +162,11 @@ def frame(sample: Sample, kind: str) -> BillFrame:
         raise RefusedInput(_TRUNCATED)
     if footer is None and not sample.tail.endswith(b"\n") and _is_cut(sample, codec, head.columns):
         raise RefusedInput(_TRUNCATED)
-    around = "\n".join([*head.comments, footer or ""])
-    span = _SPAN.search(around)
-    first_day, last_day = _days(span) if span else (None, None)
-    account = _ACCOUNT.search(around) or _NAME_ACCOUNT.search(sample.name)
-    exported = _EXPORTED.search(around)
+    account, first_day, last_day = identity(sample)
+    exported = _EXPORTED.search("\n".join([*head.comments, footer or ""]))
     return BillFrame(
         kind=kind,
-        account=account.group(1)[:16] if account else None,
+        account=account,
         first_day=first_day,
         last_day=last_day,
         exported_at=_china(*exported.groups()) if exported else None,
@@ -263,9 +269,12 @@ def _days(span: re.Match[str]) -> tuple[date, date]:
 
 def _local(year: str, month: str, day: str, time: str) -> datetime:
     try:
-        return datetime.fromisoformat(f"{year}-{month}-{day} {time}")
+        at = datetime.fromisoformat(f"{year}-{month}-{day} {time}")
     except ValueError as error:
         raise RefusedInput("The bill's frame names a date that does not exist.") from error
+    if not EARLIEST <= at <= LATEST:
+        raise RefusedInput("The bill's frame names a date that does not exist.")
+    return at
 
 
 def _china(year: str, month: str, day: str, time: str) -> datetime:
@@ -324,5 +333,27 @@ def check_summary(sample: Sample, totals: Mapping[str, int]) -> str | None:
     for column, name in counts.items():
         value = row.get(column, "")
         if value.isdigit() and name in totals and int(value) != totals[name]:
+            return column
+    return _wrong_amount(row, totals)
+
+
+def _wrong_amount(row: Mapping[str, str], totals: Mapping[str, int]) -> str | None:
+    """An amount of the summary's last row that the detail's totals do not give."""
+    paid, back = totals.get("payment_fen"), totals.get("refund_fen", 0)
+    wanted = {
+        "商家实收(元)": {paid, paid + back} if paid is not None else None,
+        "收入金额(+元)": {totals["income_fen"]} if "income_fen" in totals else None,
+        "支出金额(-元)": (
+            {totals["expense_fen"], -totals["expense_fen"]} if "expense_fen" in totals else None
+        ),
+    }
+    for column, allowed in wanted.items():
+        text = row.get(column, "")
+        if allowed is None or not text:
+            continue
+        try:
+            if fen_of_yuan(text) not in allowed:
+                return column
+        except ValueError:
             return column
     return None

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from loaders.records import Outcome
+from loaders.records import EARLIEST, LATEST, Outcome
 
 PAID_STATUSES = frozenset({"TRADE_SUCCESS", "TRADE_FINISHED"})
 CLOSED_STATUS = "TRADE_CLOSED"
@@ -72,8 +72,11 @@ _MEANING = {code: meaning for meaning, codes in _CODES.items() for code in codes
 _MERCHANT_CODES = frozenset({"20001", "40001", "40002", "40003", "40006"})
 _ACCEPTED = frozenset({"10000", "9000"})
 _NOT_A_PAYMENT_ANSWER = frozenset({"TRADE_HAS_SUCCESS", "5000"})
-_OPEN = frozenset({"10003", "20000", "8000", "6004"})
+_WAITING = frozenset({"10003", "8000"})
+_OPEN = frozenset({"20000", "6004"})
 _OPEN_SUB_CODES = frozenset({"SYSTEM_ERROR", "UNKNOW_ERROR", "UNKNOWN_ERROR"})
+_ACCEPTANCE = Outcome(None, None, None, known=True, may_pay=True)
+_UNKNOWN = Outcome("timeout_unknown", "channel", "confirm", known=False, may_pay=True)
 
 
 def _bare(code: str) -> str:
@@ -88,17 +91,17 @@ def answer(
     main, sub = (code or "").strip(), _bare(sub_code or "")
     if not reached and not main and not sub:
         return Outcome("channel_error", "unknown", "submit", known=True)
+    if main in _WAITING and not sub:
+        return Outcome(None, None, None, known=False, may_pay=True)
     if main in _OPEN or sub in _OPEN_SUB_CODES:
-        return Outcome("timeout_unknown", "channel", "confirm", known=False)
+        return _UNKNOWN
     if not main and not sub:
         silent = (method or "").endswith("trade.pay")
-        return (
-            Outcome("timeout_unknown", "channel", "confirm", known=False)
-            if silent
-            else Outcome(None, None, None, known=True)
-        )
-    if (main in _ACCEPTED and not sub) or {main, sub} & _NOT_A_PAYMENT_ANSWER:
+        return _UNKNOWN if silent else _ACCEPTANCE
+    if {main, sub} & _NOT_A_PAYMENT_ANSWER:
         return Outcome(None, None, None, known=True)
+    if main in _ACCEPTED and not sub:
+        return _ACCEPTANCE
     reason, source = _MEANING.get(sub) or _MEANING.get(main) or _by_gateway_code(main, sub_code)
     return Outcome(reason, source, _stage(method, reached, reason), known=True)
 
@@ -153,9 +156,16 @@ def read_call(call: Mapping[str, Any]) -> dict[str, Any]:
         "refund_no": request.get("out_request_no"),
         "says": _says(response) if is_query else None,
         "channel_paid_at": (
-            datetime.fromisoformat(str(paid_at)) - timedelta(hours=8) if is_query and paid_at else None
+            _china_time(str(paid_at)) if is_query and paid_at else None
         ),
     }
+
+
+def _china_time(text: str) -> datetime:
+    at = datetime.fromisoformat(text).replace(tzinfo=None)
+    if not EARLIEST <= at <= LATEST:
+        raise ValueError("send_pay_date")
+    return at - timedelta(hours=8)
 
 
 def _object(value: object) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from urllib.parse import unquote_plus, unquote_to_bytes
 
 from loaders.channels.alipay import codes, signing
 from loaders.errors import BadSignature, ConfigurationError, RefusedInput
-from loaders.records import Notification, fen_of_yuan
+from loaders.records import EARLIEST, LATEST, Notification, fen_of_yuan
 
 _CHINA = timedelta(hours=8)
 _CHARSET = re.compile(r"(?:^|&)charset=([^&]*)")
@@ -180,10 +180,12 @@ def _instant(fields: Mapping[str, str], name: str) -> datetime | None:
     if not text:
         return None
     try:
-        at = datetime.fromisoformat(text)
+        at = datetime.fromisoformat(text).replace(tzinfo=None)
     except ValueError as error:
         raise RefusedInput("The message's {field} is not a time.", field=name) from error
-    return at - _CHINA if at.tzinfo is None else at.replace(tzinfo=None) - (at.utcoffset() or _CHINA)
+    if not EARLIEST <= at <= LATEST:
+        raise RefusedInput("The message's {field} is not a time.", field=name)
+    return at - _CHINA
 
 
 def is_message(message: str | Mapping[str, Any]) -> bool:

@@ -10,7 +10,7 @@ tries as (
 )
 select
     shop_hour(created_at) as hour,
-    shop_hour(coalesce(due_at, created_at)) as due_hour,
+    shop_hour(decided_at) as due_hour,
     channel,
     product,
     client,

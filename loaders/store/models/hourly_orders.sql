@@ -1,7 +1,7 @@
 -- One row per hour of creation, hour of maturity, dimensions and outcome: what `changed` adds.
 select
     shop_hour(created_at) as hour,
-    shop_hour(coalesce(due_at, created_at)) as due_hour,
+    shop_hour(decided_at) as due_hour,
     channel,
     product,
     client,

@@ -19,6 +19,22 @@ billed as (
         and line.kind = 'refund'
     group by all
 ),
+payments as (
+    select
+        line.channel,
+        line.order_no,
+        max(line.order_fen) as amount_fen,
+        max(line.store) as store
+    from lake.trade_lines as line
+    semi join touched using (order_no)
+    semi join lake.current_days as owner
+        on line.load_id = owner.load_id and line.account = owner.account
+        and line.billed_on = owner.day and owner.kind = 'trade_bill'
+    where
+        line.home_day between getvariable('first_day') and getvariable('last_day')
+        and line.kind = 'payment'
+    group by all
+),
 orders as (
     select
         log.channel,
@@ -47,11 +63,12 @@ told as (
     from lake.deliveries as log
     semi join touched using (order_no)
     left join orders on log.channel = orders.channel and log.order_no = orders.order_no
+    left join payments on log.channel = payments.channel and log.order_no = payments.order_no
     where
         log.home_day between getvariable('first_day') and getvariable('last_day')
         and log.verdict = 'valid'
         and log.is_refund
-        and coalesce(log.amount_fen = orders.amount_fen, true)
+        and coalesce(log.amount_fen = coalesce(orders.amount_fen, payments.amount_fen), true)
     group by all
 ),
 merged as (
@@ -70,11 +87,25 @@ merged as (
 counted as (
     select
         *,
-        greatest(
-            coalesce(max(refunded_total_fen) over earlier, 0),
-            coalesce(sum(billed_fen) over earlier, 0)
-        ) as before_fen
-    from merged
+        coalesce(untold_fen, 0) + coalesce(last_value(told_gap_fen ignore nulls) over earlier, 0)
+            as before_fen
+    from (
+        select
+            *,
+            refunded_total_fen - coalesce(untold_fen, 0) as told_gap_fen
+        from (
+            select
+                *,
+                sum(billed_fen) filter (where refunded_total_fen is null) over earlier
+                    as untold_fen
+            from merged
+            window earlier as (
+                partition by channel, order_no
+                order by refunded_at, refund_no
+                rows between unbounded preceding and 1 preceding
+            )
+        )
+    )
     window earlier as (
         partition by channel, order_no
         order by refunded_at, refund_no
@@ -121,10 +152,11 @@ select
     counted.billed_on,
     orders.product,
     orders.client,
-    orders.store,
+    coalesce(orders.store, payments.store) as store,
     orders.campaign,
     date_diff('millisecond', requested.requested_at, counted.refunded_at) as refund_ms
 from counted
 inner join touched using (order_no)
 left join orders using (channel, order_no)
+left join payments using (channel, order_no)
 left join requested using (channel, order_no, refund_no)

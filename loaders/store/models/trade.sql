@@ -27,7 +27,8 @@ billed as (
             case when line.kind = 'refund' then -abs(line.service_fen) else abs(line.service_fen) end
         ) as fee_fen,
         min(line.billed_on) filter (where line.kind = 'payment') as billed_on,
-        max(line.store) as store
+        max(line.store) as store,
+        min(line.created_at) filter (where line.kind = 'refund') as refunded_payment_at
     from lake.trade_lines as line
     inner join touched using (order_no)
     semi join lake.current_days as owner
@@ -59,7 +60,10 @@ told as (
         max(trade_no) filter (where is_amount_right) as trade_no,
         min(created_at) filter (where is_amount_right) as created_at,
         min(amount_fen) filter (where is_amount_right) as amount_fen,
-        min(paid_at) filter (where is_amount_right and proves_paid) as paid_at,
+        coalesce(
+            min(paid_at) filter (where is_amount_right and proves_paid),
+            min(received_at) filter (where is_amount_right and proves_paid and not is_refund)
+        ) as paid_at,
         bool_or(is_amount_right and proves_paid and not is_refund) as is_received,
         min(received_at) filter (
             where is_amount_right and proves_paid and not is_refund and is_receipt_time_known
@@ -79,9 +83,9 @@ answers as (
         channel,
         key,
         min(happened_at) filter (where says = 'paid') as recognised_at,
-        min(channel_paid_at) filter (where says = 'paid') as paid_at,
+        min(coalesce(channel_paid_at, happened_at)) filter (where says = 'paid') as paid_at,
         max(trade_no) as trade_no,
-        min(happened_at) filter (where says in ('closed', 'absent')) as unpaid_at
+        max(happened_at) filter (where says in ('closed', 'absent')) as unpaid_at
     from events
     where event = 'attempt' and not is_payment
     group by channel, key
@@ -102,16 +106,18 @@ base as not materialized (
             as created_at,
         orders.expires_at,
         coalesce(orders.expires_at, orders.happened_at + interval 24 hour) as due_at,
-        coalesce(told.paid_at, billed.paid_at, answers.paid_at) as paid_at,
+        coalesce(told.paid_at, billed.paid_at, answers.paid_at, billed.refunded_payment_at)
+            as paid_at,
         case
             when told.paid_at is not null then 'notification'
             when billed.paid_at is not null then 'bill'
             when answers.paid_at is not null then 'query'
+            when billed.refunded_payment_at is not null then 'bill'
         end as paid_by,
         told.received_at,
         coalesce(told.is_received, false) as is_received,
         answers.recognised_at as queried_at,
-        answers.unpaid_at is not null or told.closed_at is not null as is_settled_unpaid,
+        greatest(answers.unpaid_at, told.closed_at) as unpaid_at,
         told.closed_at as told_closed_at,
         coalesce(told.duplicates, 0) as duplicates,
         coalesce(told.mismatched, 0) as mismatched,
@@ -137,7 +143,8 @@ tries as (
         base.channel,
         base.key,
         base.paid_at,
-        base.is_settled_unpaid,
+        base.unpaid_at > event.happened_at as is_settled_unpaid,
+        event.may_pay,
         event.happened_at,
         event.elapsed_ms,
         event.reached_channel,
@@ -146,7 +153,7 @@ tries as (
         event.source,
         event.stage,
         coalesce(event.sub_code, event.code) as code,
-        event.reason in ('timeout_unknown') and not event.is_known as is_open,
+        not event.is_known as is_open,
         row_number() over (
             partition by base.channel, base.key
             order by coalesce(event.attempt, 2147483647), event.happened_at, event.line_key
@@ -163,24 +170,23 @@ winners as (
         key,
         arg_max(attempt, (happened_at, attempt)) as attempt
     from tries
-    where reached_channel and paid_at is not null and happened_at < paid_at + interval 1 second
+    where reached_channel and may_pay and happened_at < paid_at + interval 1 second
     group by channel, key
 ),
+
 settled_tries as (
     select
         tries.*,
-        winners.attempt is not null as is_winner,
-        winners.attempt is null
+        coalesce(winners.attempt = tries.attempt, false) as is_winner,
+        winners.attempt is null and coalesce(tries.is_settled_unpaid, false) as is_settled,
+        tries.reason is not null
         and (
-            (tries.reason is not null and tries.is_known)
-            or (
-                tries.reason is not null
-                and not tries.is_known
-                and (tries.is_settled_unpaid or tries.paid_at is not null)
-            )
+            tries.is_known
+            or (winners.attempt is null and coalesce(tries.is_settled_unpaid, false))
+            or coalesce(winners.attempt <> tries.attempt, false)
         ) as is_failed
     from tries
-    left join winners using (channel, key, attempt)
+    left join winners using (channel, key)
 ),
 ranked_tries as (
     select
@@ -197,17 +203,16 @@ attempted as (
         count(*) as attempts,
         list(elapsed_ms order by happened_at) filter (where elapsed_ms is not null) as api_ms,
         min(happened_at) filter (where reached_channel) as submitted_at,
-        max(happened_at) filter (
-            where reached_channel and happened_at < coalesce(paid_at + interval 1 second, happened_at + interval 1 second)
+        coalesce(
+            max(happened_at) filter (where reached_channel and happened_at <= paid_at),
+            min(happened_at) filter (where is_winner)
         ) as last_submitted_at,
-        bool_or(reached_channel and (is_winner or is_failed)) as is_final,
-        bool_or(is_winner) as is_succeeded,
-        max(attempt) filter (where is_winner) as winner,
+        bool_or(reached_channel and (is_winner or is_failed or (is_open and is_settled))) as is_final,
         bool_or(attempt = 1 and is_winner) as is_first_succeeded,
         bool_or(attempt = 1 and is_failed) as is_first_failed,
         list(distinct case when is_known then reason else 'channel_error' end)
             filter (where is_failed) as reasons,
-        bool_or(is_open and not is_failed and not is_winner) as is_unknown,
+        bool_or(is_open and not is_failed and not is_winner and not is_settled) as is_unknown,
         list(
             struct_pack(
                 reason := case when is_known then reason else 'channel_error' end,
@@ -278,6 +283,7 @@ select
     created_at,
     expires_at,
     due_at,
+    coalesce(due_at, created_at) as decided_at,
     submitted_at,
     last_submitted_at,
     paid_at,
@@ -309,12 +315,12 @@ select
     coalesce(failures, []) as failures,
     coalesce(attempts, 0)::integer as attempts,
     coalesce(is_final, false) as is_final,
-    coalesce(is_succeeded, false) as is_succeeded,
+    coalesce(is_final, false) and paid_at is not null as is_succeeded,
     case
         when is_first_succeeded then 'succeeded'
         when is_first_failed then 'failed'
     end as first_attempt,
-    coalesce(winner > 1 and is_first_failed, false) as is_recovered,
+    coalesce(is_first_failed and paid_at is not null, false) as is_recovered,
     is_received
     and coalesce(date_diff('millisecond', paid_at, received_at) <= 90000000, true) as is_received,
     case
@@ -328,8 +334,7 @@ select
     billed_on,
     receipt_fen::bigint as receipt_fen,
     fee_fen,
-    case when is_succeeded then date_diff('millisecond', last_submitted_at, paid_at) end
-        as channel_ms,
+    date_diff('millisecond', last_submitted_at, paid_at) as channel_ms,
     date_diff('millisecond', paid_at, received_at) as notification_ms,
     date_diff('millisecond', paid_at, recognised_at) as recognition_ms,
     case when paid_at is not null then date_diff('millisecond', ordered_at, recognised_at) end

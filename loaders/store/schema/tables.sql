@@ -43,13 +43,13 @@ create table if not exists checkout_log (
     store varchar, campaign varchar, buyer varchar, amount_fen bigint, expires_at timestamp,
     items varchar, attempt integer, method varchar, is_payment boolean, reached_channel boolean,
     code varchar, sub_code varchar, elapsed_ms bigint, reason varchar, source varchar,
-    stage varchar, is_known boolean, says varchar, channel_paid_at timestamp, trade_no varchar,
+    stage varchar, is_known boolean, may_pay boolean, says varchar, channel_paid_at timestamp, trade_no varchar,
     refund_no varchar, closed_by varchar
 );
 create table if not exists trade (
     turn bigint, channel varchar, order_no varchar, home_day date, trade_no varchar, product varchar,
     client varchar, store varchar, campaign varchar, buyer varchar, amount_fen bigint,
-    ordered_at timestamp, created_at timestamp, expires_at timestamp, due_at timestamp,
+    ordered_at timestamp, created_at timestamp, expires_at timestamp, due_at timestamp, decided_at timestamp,
     submitted_at timestamp, last_submitted_at timestamp, paid_at timestamp, paid_by varchar,
     notified_at timestamp, recognised_at timestamp, closed_at timestamp, closed_by varchar,
     settled_outcome varchar, failure_reason varchar, failure_code varchar, failure_source varchar,
