@@ -99,7 +99,13 @@ def _read_part(
         text, target = work / f"{stem}-{at}.csv", work / f"{stem}-{at}.parquet"
         delimiter, rejects = decoder.write(raw, line, text)
         with connection.cursor() as cursor:
-            cursor.execute(_to_parquet(channel, frame, text, delimiter, line, target))
+            try:
+                cursor.execute(_to_parquet(channel, frame, text, delimiter, line, target))
+            except duckdb.Error:
+                if delimiter == _UNIT:
+                    raise
+                rejects = decoder.write_mended(raw, line, text)
+                cursor.execute(_to_parquet(channel, frame, text, _UNIT, line, target))
             rejects += _unreadable(cursor, target)
             _mask_cards(cursor, target)
         text.unlink()
@@ -157,21 +163,28 @@ class _Decoder:
         """Write a block's rows as UTF-8. Returns its delimiter and the rows that are none.
 
         A block in good order keeps its commas; else each row begins with its line's number and
-        cells are parted by a unit separator, since mended text may hold commas.
+        cells are parted by a unit separator, since mended text may hold commas. That the commas
+        add up is no proof (one row's surplus may hide another's lack); the CSV reader has the last
+        word.
         """
         bare = raw.translate(None, b"\t\r")
         rows = bare.count(b"\n") + (not bare.endswith(b"\n"))
         cells = rows * (len(self._frame.columns) - 1)
-        if bare.count(b",") == cells and b"\n#" not in bare and b"\n\n" not in bare:
+        if bare.count(b",") == cells:
             try:
                 path.write_bytes(bare.decode(self._codec).encode("utf-8"))
             except UnicodeDecodeError:
                 pass
             else:
                 return ",", []
+        return _UNIT, self.write_mended(raw, line, path)
+
+    def write_mended(self, raw: bytes, line: int, path: Path) -> list[Reject]:
+        """Write a block row by row, mending what can be mended. Returns the rows that are none."""
         rejects: list[Reject] = []
-        path.write_text("".join(self._mended(bare, line, rejects)), encoding="utf-8", newline="")
-        return _UNIT, rejects
+        rows = self._mended(raw.translate(None, b"\t\r"), line, rejects)
+        path.write_text("".join(rows), encoding="utf-8", newline="")
+        return rejects
 
     def _mended(self, bare: bytes, line: int, rejects: list[Reject]) -> Iterator[str]:
         columns = self._frame.columns

@@ -154,7 +154,7 @@ def _insert_lines(warehouse: Warehouse, item: Staged) -> None:
     is_joined = load.kind == "trade_bill" and not warehouse.are_homes_hints
     warehouse.execute(
         f"insert into lake.{item.table} by name select {listed} from read_parquet({_paths(item)})"
-        f" as part {'left join touched using (order_no)' if is_joined else ''}"
+        f" as part {'left join all_touched as touched using (order_no)' if is_joined else ''}"
         " where problem is null"
     )
 
@@ -249,7 +249,7 @@ def _deliveries_of_known(warehouse: Warehouse, load: Load) -> int:
 def _insert_log(warehouse: Warehouse, table: str) -> None:
     warehouse.execute(
         f"insert into lake.{table} by name select fresh.*, coalesce(touched.home_day,"
-        f" fresh.hint_day) as home_day from fresh_{table} as fresh left join touched"
+        f" fresh.hint_day) as home_day from fresh_{table} as fresh left join all_touched as touched"
         " using (order_no) order by home_day"
         if _has_touched(warehouse)
         else f"insert into lake.{table} by name select *, hint_day as home_day from fresh_{table}"
@@ -261,14 +261,14 @@ def _append_message_ids(warehouse: Warehouse) -> None:
     warehouse.execute(
         "insert into lake.id_days by name select id_bucket(id_hash) as bucket, id_hash, home_day"
         " from (select distinct id_hash(fresh.notify_id) as id_hash, touched.home_day"
-        " from fresh_deliveries as fresh inner join touched using (order_no)"
+        " from fresh_deliveries as fresh inner join all_touched as touched using (order_no)"
         " where fresh.verdict = 'valid')"
     )
 
 
 def _has_touched(warehouse: Warehouse) -> bool:
     row = warehouse.execute(
-        "select count(*) from duckdb_tables() where table_name = 'touched'"
+        "select count(*) from duckdb_tables() where table_name = 'all_touched'"
     ).fetchone()
     return bool(row and row[0])
 
@@ -307,7 +307,8 @@ def _wrong_amounts(warehouse: Warehouse) -> dict[int, list[int]]:
     rows = warehouse.execute(
         "select fresh.load_id, fresh.line from fresh_deliveries as fresh inner join lake.trade as"
         " trade using (channel, order_no) where fresh.verdict = 'valid' and trade.home_day between"
-        " getvariable('first_day') and getvariable('last_day') and fresh.amount_fen <>"
+        " (select min(home_day) from all_touched) and (select max(home_day) from all_touched)"
+        " and fresh.amount_fen <>"
         " trade.amount_fen and (trade.ordered_at is not null or trade.billed_on is not null)"
     ).fetchall()
     wrong: dict[int, list[int]] = {}

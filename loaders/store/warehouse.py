@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import date, datetime
 from importlib.resources import files
 from typing import Any
 
@@ -19,6 +20,7 @@ from loaders.settings import Settings
 from loaders.store.connection import connect
 
 LOCK_WAIT_S = 600.0
+MERGED_AT_ONCE = 500_000
 OPEN_TRIES = 4
 _SCHEMA_VERSION = 1
 _ROLLUPS = ("hourly_orders", "hourly_failures", "hourly_rungs", "hourly_money", "daily_latency")
@@ -32,6 +34,21 @@ def sql_file(folder: str, name: str) -> str:
 def statements(text: str) -> list[str]:
     """The statements of an SQL file, in order."""
     return [part.strip() for part in re.split(r";\s*\n", text + "\n") if part.strip()]
+
+
+def _literal(value: object) -> str:
+    """A value as SQL has it."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool | int):
+        return str(value).lower()
+    if isinstance(value, datetime):
+        return f"timestamp '{value.isoformat(' ')}'"
+    if isinstance(value, date):
+        return f"date '{value.isoformat()}'"
+    if isinstance(value, str) and "\0" not in value:
+        return "'" + value.replace("'", "''") + "'"
+    raise ValueError(f"no literal for a {type(value).__name__}")
 
 
 class Warehouse:
@@ -113,7 +130,7 @@ class Warehouse:
         try:
             self.connection.execute("update lake.writer set turn = turn + 1")
             yield self.connection
-            self.connection.execute("call lake.set_commit_message('mdash', ?)", [message])
+            self.execute("call lake.set_commit_message('mdash', ?)", [message])
             self.connection.execute("commit")
         except duckdb.TransactionException as error:
             self._roll_back()
@@ -124,7 +141,7 @@ class Warehouse:
             self._roll_back()
             raise
         finally:
-            for name in ("touched", "staged_keys", "settled_days"):
+            for name in ("all_touched", "touched", "staged_keys", "settled_days"):
                 self.connection.execute(f"drop table if exists {name}")
 
     def _roll_back(self) -> None:
@@ -154,11 +171,19 @@ class Warehouse:
     def execute(
         self, sql: str, parameters: Sequence[object] = ()
     ) -> duckdb.DuckDBPyConnection:
-        """Run one statement on this connection."""
-        return self.connection.execute(sql, list(parameters))
+        """Run one statement; each `?` is replaced by its value as a literal.
+
+        DuckDB's own binding of Python values imports pandas, which costs a second and 60 MB.
+        """
+        parts = sql.split("?")
+        if len(parts) != len(parameters) + 1:
+            raise ValueError("the statement has another number of places than values")
+        values = [_literal(value) for value in parameters]
+        pairs = zip(parts, [*values, ""], strict=True)
+        return self.connection.execute("".join(part + value for part, value in pairs))
 
     def assign_homes(self, keys_sql: str) -> None:
-        """Make `touched`: each order number of `keys_sql` (order_no, hint_day) and its home day.
+        """Make `all_touched`: each order number of `keys_sql` (order_no, hint_day) and its home day.
 
         A known order keeps its home day; a new one takes its earliest hint. Known orders are
         looked for near their hints first, then by the hash of their number.
@@ -183,7 +208,8 @@ class Warehouse:
                 " anti join homes using (order_no)) as keys using (id_hash) group by keys.order_no"
             )
         run(
-            "create or replace temp table touched as select row_number() over () as key, order_no,"
+            "create or replace temp table all_touched as select row_number() over (order by"
+            " coalesce(homes.home_day, hint_day)) as key, order_no,"
             " coalesce(homes.home_day, hint_day) as home_day from staged_keys"
             " left join homes using (order_no)"
         )
@@ -192,28 +218,42 @@ class Warehouse:
         )
         run("drop table homes")
         run("drop table staged_keys")
-        run("set variable first_day = (select min(home_day) from touched)")
-        run("set variable last_day = (select max(home_day) from touched)")
 
     def _any(self, sql: str) -> bool:
         return self.connection.execute(sql).fetchone() is not None
 
     def merge_models(self) -> None:
-        """Recompute the trades and refunds of `touched` and add the difference to the roll-ups.
+        """Recompute the trades and refunds of `all_touched`, a bounded number at a time."""
+        row = self.connection.execute(
+            "select count(*), (select turn from lake.writer) from all_touched"
+        ).fetchone()
+        count, turn = row or (0, 0)
+        for number, first in enumerate(range(0, count, MERGED_AT_ONCE)):
+            self.connection.execute(
+                "create or replace temp table touched as select * from all_touched where key >"
+                f" {first} and key <= {first + MERGED_AT_ONCE}"
+            )
+            self._merge_touched(turn * 1_000_000 + number)
 
-        Rows written here bear the turn of this transaction, which tells new rows from others.
+    def _merge_touched(self, turn: int) -> None:
+        """Recompute the orders of `touched` and add the difference to the roll-ups.
+
+        Rows written here bear `turn`, which tells them from all others.
         """
         run = self.connection.execute
         near = "home_day between getvariable('first_day') and getvariable('last_day')"
-        run("set variable turn = (select turn from lake.writer)")
+        run(f"set variable turn = {turn}")
+        run("set variable first_day = (select min(home_day) from touched)")
+        run("set variable last_day = (select max(home_day) from touched)")
         for name in ("trade", "refund"):
             run(
                 f"create or replace temp table old_{name} as select * from lake.{name} semi join"
-                f" touched using (order_no) where {near}"
+                f" touched using (order_no) where {near} and turn < {turn - turn % 1_000_000}"
             )
             if self._any(f"select 1 from old_{name} limit 1"):
                 run(
-                    f"delete from lake.{name} where {near} and order_no in"
+                    f"delete from lake.{name} where {near} and turn <"
+                    f" {turn - turn % 1_000_000} and order_no in"
                     " (select order_no from touched)"
                 )
         for name in ("refund", "trade"):
@@ -293,7 +333,7 @@ class Warehouse:
     def _compact(self, name: str) -> None:
         columns = [
             (row[0], row[1])
-            for row in self.connection.execute(
+            for row in self.execute(
                 "select column_name, data_type from duckdb_columns() where database_name = 'lake'"
                 " and table_name = ?",
                 [name],

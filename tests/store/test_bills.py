@@ -266,3 +266,13 @@ def test_parts_of_a_bill_are_one(mdash: Mdash, tmp_path: Path) -> None:
     report = mdash("load", str(path), "--json").json()["files"][0]
     assert (report["rows"], report["status"]) == (7, "loaded")
     assert settled(mdash)["gross_fen"] == 6000
+
+
+def test_rows_whose_surplus_and_lack_add_up_are_told_apart(mdash: Mdash, tmp_path: Path) -> None:
+    text = bill().decode("gb18030").split("\r\n")
+    text[5] = text[5].replace("手机壳", "手机壳,透明")
+    cells = text[6].split(",")
+    text[6] = ",".join(cells[:-1])
+    report = load(mdash, tmp_path / "a.csv", "\r\n".join(text).encode("gb18030"))
+    assert (report["rows"], report["rejected"], report["exit"]) == (6, 1, 3)
+    assert "line 7" in report["message"]

@@ -19,6 +19,16 @@ billed as (
         and line.kind = 'refund'
     group by all
 ),
+refunded as (
+    select order_no from billed
+    union
+    select log.order_no
+    from lake.deliveries as log
+    semi join touched using (order_no)
+    where
+        log.home_day between getvariable('first_day') and getvariable('last_day')
+        and log.is_refund
+),
 payments as (
     select
         line.channel,
@@ -26,7 +36,7 @@ payments as (
         max(line.order_fen) as amount_fen,
         max(line.store) as store
     from lake.trade_lines as line
-    semi join touched using (order_no)
+    semi join refunded using (order_no)
     semi join lake.current_days as owner
         on line.load_id = owner.load_id and line.account = owner.account
         and line.billed_on = owner.day and owner.kind = 'trade_bill'
@@ -46,7 +56,7 @@ orders as (
         log.store,
         log.campaign
     from lake.checkout_log as log
-    semi join touched using (order_no)
+    semi join refunded using (order_no)
     where
         log.home_day between getvariable('first_day') and getvariable('last_day')
         and log.event = 'order'
