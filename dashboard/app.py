@@ -58,8 +58,8 @@ def _page(
     services: Services, name: str, title: str, render: Render
 ) -> Callable[[], None]:
     def draw() -> None:
+        parts.heading(services, title)
         if services.reader.is_empty and name not in _ALWAYS:
-            parts.heading(services, title)
             parts.empty_home(services)
             return
         try:

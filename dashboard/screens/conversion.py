@@ -16,7 +16,7 @@ def render(services: Services, question: Question) -> None:
     say, language = services.say, services.language
     conversion = services.metric("conversion", question)
     success = services.metric("payment_success", question)
-    parts.heading(services, "Conversion", conversion)
+    parts.as_of(services, conversion)
     row = conversion.rows[0] if conversion.rows else {}
     tried = success.rows[0] if success.rows else {}
     cards = (

@@ -19,7 +19,6 @@ _LOADS = (
 def render(services: Services, question: Question) -> None:
     """Draw the page."""
     say = services.say
-    parts.heading(services, "Data")
     _upload(services)
     if services.reader.is_empty:
         parts.empty_home(services)

@@ -6,7 +6,6 @@ import streamlit as st
 
 from dashboard.metrics.catalogue import metrics
 from dashboard.metrics.question import Question
-from dashboard.screens import parts
 from dashboard.services import Services
 from dashboard.wording.labels import FIELDS
 from dashboard.wording.tables import word
@@ -15,7 +14,6 @@ from dashboard.wording.tables import word
 def render(services: Services, _question: Question) -> None:
     """Draw the page."""
     say = services.say
-    parts.heading(services, "Definitions")
     for metric in metrics().values():
         st.subheader(say(metric.title), anchor=metric.name)
         st.markdown(say(metric.definition))

@@ -14,7 +14,7 @@ def render(services: Services, question: Question) -> None:
     """Draw the page."""
     say = services.say
     failures = services.metric("failures", question)
-    parts.heading(services, "Failures", failures)
+    parts.as_of(services, failures)
     parts.notes(services, failures)
     if not failures.rows:
         st.info(say("Nothing in this period."), icon=":material/inbox:")

@@ -15,7 +15,7 @@ def render(services: Services, question: Question) -> None:
     say = services.say
     latency = services.metric("latency", question)
     notifications = services.metric("notifications", question)
-    parts.heading(services, "Latency", latency)
+    parts.as_of(services, latency)
     parts.notes(services, latency, notifications)
     st.subheader(say("By stage"), anchor=False)
     parts.answer_table(services, latency, "latency")

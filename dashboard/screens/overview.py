@@ -14,7 +14,7 @@ from dashboard.wording.formats import money, number, percent
 def render(services: Services, question: Question) -> None:
     """Draw the page."""
     sales = services.metric("sales", question)
-    parts.heading(services, "Overview", sales)
+    parts.as_of(services, sales)
     _cards(services, question)
     daily = services.metric("sales", parts.split(question, "day"))
     st.subheader(services.say("Paid by day"), anchor=False)

@@ -31,15 +31,22 @@ def filter_bar(services: Services) -> Question:
             say("Period"), value=(first, last), key="days", bind="query-params",
             format="YYYY-MM-DD", width=250,
         )
-        where = {
-            name: st.multiselect(
-                say(FIELDS[name]), choices[name], key=name, bind="query-params", width=180,
-                placeholder=say("all"),
-            )
-            for name in _BAR
-        }
+        chosen = sum(bool(st.session_state.get(name)) for name in _BAR)
+        label = say("Filters ({count})", count=chosen) if chosen else say("Filters")
+        with st.popover(label, icon=":material/tune:"):
+            where = {
+                name: st.multiselect(
+                    say(FIELDS[name]), choices[name], key=name, bind="query-params",
+                    placeholder=say("all"),
+                )
+                for name in _BAR
+            }
     begin, end = _period(days, first, last)
-    return Question(begin, end, (), {name: found for name, found in where.items() if found})
+    filters = {name: found for name, found in where.items() if found}
+    if filters:
+        listed = [f"{say(FIELDS[name])}: {', '.join(found)}" for name, found in filters.items()]
+        st.caption(say("Only {filters}", filters=" · ".join(listed)))
+    return Question(begin, end, (), filters)
 
 
 def _period(days: Any, first: date, last: date) -> tuple[date, date]:
@@ -56,10 +63,14 @@ def split(question: Question, *by: str) -> Question:
     return Question(question.first_day, question.last_day, by, question.where)
 
 
-def heading(services: Services, title: str, answer: Answer | None = None) -> None:
-    """The page's title, and as of when its numbers hold."""
+def heading(services: Services, title: str) -> None:
+    """The page's title."""
     st.title(services.say(title), anchor=False)
-    if answer is not None and answer.as_of is not None:
+
+
+def as_of(services: Services, answer: Answer) -> None:
+    """As of when the page's numbers hold."""
+    if answer.as_of is not None:
         st.caption(services.say("As of {at}", at=instant(answer.as_of, services.timezone)))
 
 
@@ -106,6 +117,7 @@ def rows_table(
         key=f"table-{key}",
         on_select="rerun" if selectable else "ignore",
         selection_mode="single-row",
+        placeholder="—",
         alt=key,
     )
     if not selectable or not isinstance(state, dict):

@@ -21,7 +21,6 @@ _LISTED = (
 def render(services: Services, question: Question) -> None:
     """Draw the page."""
     say = services.say
-    parts.heading(services, "Trades")
     wanted = st.text_input(
         say("Find a trade"), key="id", bind="query-params",
         placeholder=say("order, trade, refund, notification or buyer id"),
