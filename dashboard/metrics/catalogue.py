@@ -102,6 +102,7 @@ def filled(name: str, question: Question, **parts: str) -> str:
         "dims": question.dims(),
         "names": question.names(),
         "filters": question.filters(),
+        "whole": "false" if question.by else "true",
         "cells": sql("cells") if "{cells}" in text else "",
     }
     for place, part in (own | parts).items():

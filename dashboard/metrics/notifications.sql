@@ -52,3 +52,6 @@ select
     coalesce(sum(first_delivered), 0)::bigint as first_delivered
 from together
 group by all
+having
+    {whole}
+    or sum(expected) <> 0 or sum(duplicates) <> 0 or sum(mismatched) <> 0 or sum(bad_signature) <> 0

@@ -28,3 +28,6 @@ select
     coalesce(sum(buyers), 0)::bigint as buyers
 from together
 group by all
+having
+    {whole}
+    or sum(orders) <> 0 or sum(paid) <> 0 or sum(refunds) <> 0 or sum(buyers) <> 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import shutil
 import zipfile
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
@@ -21,7 +22,7 @@ from sample_data.files import (
     trade_summary,
 )
 from sample_data.merchant import Order, Refund
-from tests.conftest import Mdash
+from tests.conftest import Mdash, Ran, run_mdash
 
 DAY = date(2026, 5, 3)
 
@@ -226,24 +227,35 @@ WRONG: dict[str, tuple[Callable[[bytes], bytes], str]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def mixed(
+    tmp_path_factory: pytest.TempPathFactory, fresh_home: Path
+) -> tuple[Path, Ran, dict[str, dict[str, Any]]]:
+    """Every wrong file and a good one in one folder, loaded at once."""
+    base = tmp_path_factory.mktemp("mixed")
+    home = Path(shutil.copytree(fresh_home, base / "home"))
+    (base / "in").mkdir()
+    for number, (spoil, _) in enumerate(WRONG.values()):
+        (base / "in" / f"{number:02}.csv").write_bytes(spoil(bill()))
+    (base / "in" / "zz-good.csv").write_bytes(bill())
+    ran = run_mdash(home, "load", str(base / "in"), "--json")
+    return base, ran, {Path(item["path"]).stem: item for item in ran.json()["files"]}
+
+
 @pytest.mark.parametrize("name", WRONG)
-def test_wrong_files_are_refused_and_the_good_beside_them_is_loaded(
-    name: str, mdash: Mdash, home: Path, tmp_path: Path
-) -> None:
-    spoil, told = WRONG[name]
-    folder = tmp_path / "in"
-    folder.mkdir()
-    (folder / "a-wrong.csv").write_bytes(spoil(bill()))
-    (folder / "b-good.csv").write_bytes(bill())
-    ran = mdash("load", str(folder), "--json")
-    wrong, good = ran.json()["files"]
+def test_a_wrong_file_is_refused_and_says_what_to_do(name: str, mixed: Any) -> None:
+    report = mixed[2][f"{list(WRONG).index(name):02}"]
+    assert (report["status"], report["rows"]) == ("refused", 0)
+    assert WRONG[name][1] in report["message"]
+
+
+def test_the_good_file_beside_wrong_ones_is_loaded(mixed: Any) -> None:
+    base, ran, reports = mixed
     assert ran.code == 4
-    assert (wrong["status"], wrong["rows"]) == ("refused", 0)
-    assert told in wrong["message"]
-    assert (good["status"], good["rows"]) == ("loaded", 7)
+    assert (reports["zz-good"]["status"], reports["zz-good"]["rows"]) == ("loaded", 7)
     assert "Traceback" not in ran.err
-    assert list((home / "tmp").iterdir()) == []
-    assert not list(tmp_path.rglob("evil.csv"))
+    assert list((base / "home" / "tmp").iterdir()) == []
+    assert not list(base.rglob("evil.csv"))
 
 
 def test_a_summary_that_contradicts_the_detail_refuses_the_archive(
