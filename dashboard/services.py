@@ -64,14 +64,9 @@ class Services:
         """For each dimension, the values met so far."""
         if self.reader.is_empty:
             return {name: [] for name in NAMED_DIMENSIONS}
-        found: dict[str, list[str]] = {}
-        for name in NAMED_DIMENSIONS:
-            rows = self.reader.rows(
-                f"select distinct {name} as value from lake.hourly_orders"
-                f" where {name} is not null order by 1"
-            )
-            found[name] = [row["value"] for row in rows]
-        return found
+        lists = ", ".join(f"list(distinct {name}) as {name}" for name in NAMED_DIMENSIONS)
+        row = self.reader.one(f"select {lists} from lake.hourly_orders")
+        return {name: sorted(filter(None, row[name] or [])) for name in NAMED_DIMENSIONS}
 
     def find_trades(self, identifier: str, limit: int = 50) -> list[Row]:
         """Trades that a pasted id belongs to: order, trade, refund, notification or buyer."""

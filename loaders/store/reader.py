@@ -30,11 +30,14 @@ class Reader:
         self._ladders = ladders
         self._root: duckdb.DuckDBPyConnection | None = None
         self._guard = threading.Lock()
+        self._is_filled = False
 
     @property
     def is_empty(self) -> bool:
         """True while nothing was ever loaded."""
-        return not exists(self.settings) or not self._has_tables()
+        if not self._is_filled:
+            self._is_filled = exists(self.settings) and self._has_tables()
+        return not self._is_filled
 
     def _has_tables(self) -> bool:
         row = self._cursor().execute(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from sample_data.files import trade_bill
 from tests.store.test_bills import DAY, lines, newer
@@ -68,25 +68,32 @@ def test_the_phone_shows_every_screen_without_sideways_scrolling(
     context.close()
 
 
+def orders_card(page: Page) -> Locator:
+    """The value of the card of orders."""
+    card = page.locator('[data-testid="stMetric"]').filter(
+        has=page.get_by_text("Orders", exact=True)
+    )
+    return card.locator('[data-testid="stMetricValue"]')
+
+
 def test_filters_live_in_the_url(demo: str, page: Page) -> None:
     page.goto(f"{demo}/?lang=en")
     settled(page)
-    before = page.locator('[data-testid="stMetricValue"]').nth(1).inner_text()
+    before = orders_card(page).inner_text()
     page.get_by_role("button", name=re.compile("Filters")).click()
     page.get_by_role("combobox", name=re.compile("Product")).click()
     page.get_by_role("option", name="QUICK_WAP_WAY").click()
-    page.keyboard.press("Escape")
-    page.keyboard.press("Escape")
     page.wait_for_url(re.compile("product=QUICK_WAP_WAY"))
+    expect(page.get_by_text("Only Product: QUICK_WAP_WAY")).to_be_visible(timeout=20_000)
+    expect(orders_card(page)).not_to_have_text(before, timeout=20_000)
     settled(page)
-    cards = page.locator('[data-testid="stMetricValue"]')
-    expect(cards.nth(1)).not_to_have_text(before)
-    filtered = cards.nth(1).inner_text()
+    filtered = orders_card(page).inner_text()
+    assert int(filtered) < int(before)
     link = page.url
     page.goto("about:blank")
     page.goto(link)
     settled(page)
-    expect(cards.nth(1)).to_have_text(filtered)
+    expect(orders_card(page)).to_have_text(filtered, timeout=20_000)
 
 
 def test_a_trade_is_found_by_its_number(demo: str, page: Page) -> None:
