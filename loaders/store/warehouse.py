@@ -20,7 +20,7 @@ from loaders.settings import Settings
 from loaders.store.connection import connect
 
 LOCK_WAIT_S = 600.0
-MERGED_AT_ONCE = 1_000_000
+MERGED_AT_ONCE = 500_000
 OPEN_TRIES = 4
 _SCHEMA_VERSION = 1
 _ROLLUPS = ("hourly_orders", "hourly_failures", "hourly_rungs", "hourly_money", "daily_latency")

@@ -149,7 +149,7 @@ def _raw(load_id: int, first: int, last: int, trades: int) -> list[str]:
         " is_closed, fen as amount_fen, created_at, created_at + interval 20 second as paid_at,"
         " buyer as payer from made where luck between 120 and 990",
         "insert into lake.loads by name select"
-        f" {load_id} as load_id, kind || '-{load_id}' as file, kind, 'loaded' as status, max(at) as"
+        f" {load_id} as load_id, kind || '-{load_id}' as file, kind, 'loaded' as status, max(heard) as"
         " watermark from (select unnest(['checkout_log', 'notification_log']) as kind, created_at"
-        " as at from made) group by kind",
+        " as heard from made) group by kind",
     ]
