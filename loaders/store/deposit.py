@@ -56,7 +56,7 @@ def deposit(warehouse: Warehouse, staged: Sequence[Staged]) -> None:
         for table in {item.table for item in logs}:
             _insert_log(warehouse, table)
         if wanted:
-            warehouse.merge_models()
+            warehouse.merge_models(first_id if bills else None)
             if any(item.table == "deliveries" for item in logs):
                 _append_message_ids(warehouse)
         _settle(warehouse, bills)
@@ -115,14 +115,15 @@ def _claim_days(warehouse: Warehouse, item: Staged) -> str | None:
     if load.kind != "trade_bill":
         return None
     keys = (
-        "select order_no, shop_day(coalesce(created_at, finished_at)) as hint_day from"
-        f" read_parquet({_paths(item)}) where problem is null"
+        "select order_no, shop_day(coalesce(created_at, finished_at)) as hint_day,"
+        f" kind = 'payment' as is_payment_line from read_parquet({_paths(item)})"
+        " where problem is null"
         if item.parts
         else None
     )
     if had:
         displaced = (
-            "select order_no, home_day as hint_day from lake.trade_lines where"
+            "select order_no, home_day as hint_day, false from lake.trade_lines where"
             f" channel = '{load.channel}' and account = '{load.account}'"
             f" and billed_on between '{load.first_day}' and '{load.last_day}'"
         )
@@ -140,21 +141,19 @@ def _insert_lines(warehouse: Warehouse, item: Staged) -> None:
     if not item.parts:
         return
     columns = _columns(warehouse, item.table)
-    home = "billed_on"
-    if load.kind == "trade_bill":
-        hint = "shop_day(coalesce(created_at, finished_at))"
-        home = hint if warehouse.are_homes_hints else f"coalesce(touched.home_day, {hint})"
+    is_keyed = load.kind == "trade_bill"
     own = {
         "load_id": f"{load.load_id}::bigint",
-        "home_day": home,
+        "home_day": "coalesce(touched.home_day, shop_day(coalesce(created_at, finished_at)))"
+        if is_keyed
+        else "billed_on",
         "channel": f"'{load.channel}'",
         "account": f"'{load.account}'",
     }
     listed = ", ".join(f"{own.get(name, 'part.' + name)} as {name}" for name in columns)
-    is_joined = load.kind == "trade_bill" and not warehouse.are_homes_hints
     warehouse.execute(
         f"insert into lake.{item.table} by name select {listed} from read_parquet({_paths(item)})"
-        f" as part {'left join all_touched as touched using (order_no)' if is_joined else ''}"
+        f" as part {'left join all_touched as touched using (order_no)' if is_keyed else ''}"
         " where problem is null"
     )
 
@@ -191,7 +190,8 @@ def _gather_log(warehouse: Warehouse, table: str, items: Sequence[Staged]) -> li
     run("drop table incoming_lines")
     only = " and verdict = 'valid'" if table == "deliveries" else ""
     return [
-        f"select order_no, hint_day from fresh_{table} where order_no is not null{only}"
+        f"select order_no, hint_day, false as is_payment_line from fresh_{table}"
+        f" where order_no is not null{only}"
     ]
 
 
@@ -331,11 +331,14 @@ def _reject_columns(load: Load) -> dict[str, list[object]]:
 
 def _orders_of(kind: str, table: str, load_id: int) -> str:
     """Orders a load speaks of, and those of the exports whose days it took over."""
-    own = f"select order_no, home_day as hint_day from lake.{table} where load_id = {load_id}"
+    own = (
+        "select order_no, home_day as hint_day, false as is_payment_line"
+        f" from lake.{table} where load_id = {load_id}"
+    )
     if kind != "trade_bill":
         return own
     return (
-        f"{own} union all select line.order_no, line.home_day from lake.trade_lines as line"
+        f"{own} union all select line.order_no, line.home_day, false from lake.trade_lines as line"
         " semi join (select channel, account, day from lake.bill_days"
         f" where load_id = {load_id}) as days on line.channel = days.channel"
         " and line.account = days.account and line.billed_on = days.day"

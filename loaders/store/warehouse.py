@@ -23,6 +23,7 @@ LOCK_WAIT_S = 600.0
 MERGED_AT_ONCE = 500_000
 OPEN_TRIES = 4
 _SCHEMA_VERSION = 1
+_TURN_SLICES = 1_000_000
 _ROLLUPS = ("hourly_orders", "hourly_failures", "hourly_rungs", "hourly_money", "daily_latency")
 
 
@@ -58,7 +59,6 @@ class Warehouse:
         self.settings = settings
         settings.home.mkdir(parents=True, exist_ok=True)
         (settings.home / "tmp").mkdir(exist_ok=True, mode=0o700)
-        self.are_homes_hints = False
         self._lock = FileLock(settings.home / "store.lock")
         self._hold_lock()
         try:
@@ -183,15 +183,17 @@ class Warehouse:
         return self.connection.execute("".join(part + value for part, value in pairs))
 
     def assign_homes(self, keys_sql: str) -> None:
-        """Make `all_touched`: each order number of `keys_sql` (order_no, hint_day) and its home day.
+        """Make `all_touched`: order numbers of `keys_sql` (order_no, hint_day, is_payment_line).
 
-        A known order keeps its home day; a new one takes its earliest hint. Known orders are
-        looked for near their hints first, then by the hash of their number.
+        With each number stands its home day. A known order keeps its home day; a new one takes
+        its earliest hint. Known orders are looked for near their hints first, then by the hash of
+        their number. Left out are new orders of which one payment line of a bill is all that is
+        known: their home is their hint, and `merge_models` takes them as they are.
         """
         run = self.connection.execute
         run(
             "create or replace temp table staged_keys as select order_no, min(hint_day) as hint_day,"
-            " max(hint_day) as last_hint from"
+            " count(*) = 1 and bool_and(is_payment_line) as is_plain from"
             f" ({keys_sql}) where order_no is not null group by order_no"
         )
         run("set variable hint_first = (select min(hint_day) - 3 from staged_keys)")
@@ -210,11 +212,9 @@ class Warehouse:
         run(
             "create or replace temp table all_touched as select row_number() over (order by"
             " coalesce(homes.home_day, hint_day)) as key, order_no,"
-            " coalesce(homes.home_day, hint_day) as home_day from staged_keys"
-            " left join homes using (order_no)"
-        )
-        self.are_homes_hints = not self._any("select 1 from homes limit 1") and not self._any(
-            "select 1 from staged_keys where hint_day <> last_hint limit 1"
+            " coalesce(homes.home_day, hint_day) as home_day, homes.home_day is not null as is_known"
+            " from staged_keys left join homes using (order_no)"
+            " where not is_plain or homes.home_day is not null"
         )
         run("drop table homes")
         run("drop table staged_keys")
@@ -222,78 +222,128 @@ class Warehouse:
     def _any(self, sql: str) -> bool:
         return self.connection.execute(sql).fetchone() is not None
 
-    def merge_models(self) -> None:
-        """Recompute the trades and refunds of `all_touched`, a bounded number at a time."""
+    def merge_models(self, first_load: int | None = None) -> None:
+        """Recompute the trades and refunds of `all_touched`, a bounded number at a time.
+
+        With `first_load`, also those of the orders that loads from this number on brought and
+        `all_touched` left out.
+        """
         row = self.connection.execute(
             "select count(*), (select turn from lake.writer) from all_touched"
         ).fetchone()
         count, turn = row or (0, 0)
-        for number, first in enumerate(range(0, count, MERGED_AT_ONCE)):
+        if first_load is not None:
+            self._merge_plain(turn * _TURN_SLICES, first_load)
+        for number, first in enumerate(range(0, count, MERGED_AT_ONCE), start=1):
             self.connection.execute(
                 "create or replace temp table touched as select * from all_touched where key >"
                 f" {first} and key <= {first + MERGED_AT_ONCE}"
             )
-            self._merge_touched(turn * 1_000_000 + number)
+            self._merge_touched(turn * _TURN_SLICES + number)
+
+    def _merge_plain(self, turn: int, first_load: int) -> None:
+        """Write the trades of orders that are one payment line of a bill, in one pass."""
+        run = self.connection.execute
+        run(f"set variable first_load = {first_load}")
+        self._run_file("given_plain")
+        if not self._any("select 1 from given_bill limit 1"):
+            return
+        self._begin_turn(turn)
+        run(
+            "insert into lake.trade by name select getvariable('turn') as turn, key as order_no,"
+            f" shop_day(created_at) as home_day, * exclude (key) from ({sql_file('models', 'trade')})"
+        )
+        run(
+            "insert into lake.id_days by name select id_bucket(id_hash) as bucket, * from"
+            " (select id_hash(order_no) as id_hash, home_day from new_trade union all"
+            " select id_hash(trade_no), home_day from new_trade where trade_no is not null)"
+        )
+        for name, view in (("trade", "changed"), ("refund", "changed_refund")):
+            run(f"create or replace temp view {view} as select 1 as sign, * from new_{name}")
+        self._roll_up()
+
+    def _begin_turn(self, turn: int) -> None:
+        """Rows written from now on bear `turn`, which tells them from all others."""
+        self.connection.execute(f"set variable turn = {turn}")
+        for name in ("refund", "trade"):
+            self.connection.execute(
+                f"create or replace temp view new_{name} as select * from lake.{name}"
+                " where turn = getvariable('turn')"
+            )
+
+    def _run_file(self, name: str) -> None:
+        for statement in statements(sql_file("models", name)):
+            self.connection.execute(statement)
 
     def _merge_touched(self, turn: int) -> None:
-        """Recompute the orders of `touched` and add the difference to the roll-ups.
-
-        Rows written here bear `turn`, which tells them from all others.
-        """
+        """Recompute the orders of `touched` and add the difference to the roll-ups."""
         run = self.connection.execute
-        near = "home_day between getvariable('first_day') and getvariable('last_day')"
-        run(f"set variable turn = {turn}")
         run("set variable first_day = (select min(home_day) from touched)")
         run("set variable last_day = (select max(home_day) from touched)")
+        self._begin_turn(turn)
         for name in ("trade", "refund"):
-            run(
-                f"create or replace temp table old_{name} as select * from lake.{name} semi join"
-                f" touched using (order_no) where {near} and turn < {turn - turn % 1_000_000}"
-            )
-            if self._any(f"select 1 from old_{name} limit 1"):
-                run(
-                    f"delete from lake.{name} where {near} and turn <"
-                    f" {turn - turn % 1_000_000} and order_no in"
-                    " (select order_no from touched)"
-                )
-        for name in ("refund", "trade"):
-            run(
-                f"create or replace temp view new_{name} as select * from lake.{name}"
-                f" where turn = getvariable('turn') and {near}"
-            )
-            run(
-                f"insert into lake.{name} by name select getvariable('turn') as turn, *"
-                f" from ({sql_file('models', name)})"
-            )
+            self._take_out(name, turn - turn % _TURN_SLICES)
+        run(
+            "insert into lake.refund by name select getvariable('turn') as turn, *"
+            f" from ({sql_file('models', 'refund')})"
+        )
+        self._run_file("given_touched")
+        run(
+            "insert into lake.trade by name select getvariable('turn') as turn, touched.order_no,"
+            " touched.home_day, made.* exclude (key) from"
+            f" ({sql_file('models', 'trade')}) as made inner join touched using (key)"
+        )
         self._append_ids()
         for name, view in (("trade", "changed"), ("refund", "changed_refund")):
             run(
                 f"create or replace temp view {view} as select 1 as sign, * from new_{name}"
                 f" union all by name select -1 as sign, * from old_{name}"
             )
-        for name in _ROLLUPS:
-            run(f"insert into lake.{name} by name {sql_file('models', name)}")
-        for name in ("changed", "changed_refund", "new_trade", "new_refund"):
-            run(f"drop view {name}")
+        self._roll_up()
         for name in ("old_trade", "old_refund"):
             run(f"drop table {name}")
 
+    def _take_out(self, name: str, first_turn: int) -> None:
+        """Move the rows of `touched` written before `first_turn` from the lake to old_<name>."""
+        scope = (
+            "home_day between getvariable('first_day') and getvariable('last_day')"
+            f" and turn < {first_turn}"
+        )
+        self.connection.execute(
+            f"create or replace temp table old_{name} as select * from lake.{name} semi join"
+            f" touched using (order_no) where {scope}"
+        )
+        if self._any(f"select 1 from old_{name} limit 1"):
+            self.connection.execute(
+                f"delete from lake.{name} where {scope}"
+                " and order_no in (select order_no from touched)"
+            )
+
+    def _roll_up(self) -> None:
+        for name in _ROLLUPS:
+            self.connection.execute(
+                f"insert into lake.{name} by name {sql_file('models', name)}"
+            )
+
     def _append_ids(self) -> None:
-        """Ids people paste that were not known before: order, trade, refund and buyer."""
+        """Ids people paste that were not known before: order, trade, refund and buyer.
+
+        An order's number is kept also while it has no trade, so that what comes later joins it.
+        """
         new, old = self._ids_of("new"), self._ids_of("old")
         known = f" anti join ({old}) as known using (id_hash, home_day)"
         self.connection.execute(
             "insert into lake.id_days by name select id_bucket(id_hash) as bucket, id_hash, home_day"
             f" from (select id_hash, home_day from ({new}) as ids"
-            f"{known if self._any('select 1 from old_trade limit 1') else ''})"
-                    )
+            f"{known if self._any('select 1 from old_trade limit 1') else ''}"
+            " union all select id_hash(order_no), home_day from touched where not is_known)"
+        )
 
     def _ids_of(self, side: str) -> str:
         return " union all ".join(
             f"select id_hash({column}) as id_hash, home_day from {side}_{table}"
             f" where {column} is not null"
             for table, column in (
-                ("trade", "order_no"),
                 ("trade", "trade_no"),
                 ("trade", "buyer"),
                 ("refund", "refund_no"),

@@ -45,7 +45,7 @@ def test_loaders_never_import_the_dashboard_or_streamlit() -> None:
 @pytest.mark.parametrize(
     ("library", "rooms"),
     [
-        ("duckdb", ("loaders.store", "loaders.settlement")),
+        ("duckdb", ("loaders.store", "loaders.settlement", "loaders.bill_blocks")),
         ("cryptography", ("loaders.channels", "dashboard.demo")),
         ("plotly", ("dashboard.charts", "dashboard.screens.parts")),
         ("streamlit", ("dashboard.app", "dashboard.server", "dashboard.screens")),

@@ -104,7 +104,8 @@ def store_of(path: Path, key: bytes, trades: int, chunk: int = 700_000) -> Path:
                 for statement in _raw(number, first, last, trades):
                     warehouse.execute(statement)
                 warehouse.assign_homes(
-                    f"select order_no, hint_day from made where {first} < {last}"
+                    "select order_no, hint_day, false as is_payment_line from made"
+                    f" where {first} < {last}"
                 )
                 warehouse.merge_models()
         warehouse.maintain()

@@ -1,41 +1,13 @@
--- One row per channel and order: what became of the orders named in `touched`.
+-- One row per channel and order key: what became of the orders that the given_* views speak of.
 with
 events as (
-    select log.*, touched.key
-    from lake.checkout_log as log
-    inner join touched using (order_no)
-    where log.home_day between getvariable('first_day') and getvariable('last_day')
+    select * from given_events
 ),
 messages as (
-    select log.*, touched.key
-    from lake.deliveries as log
-    inner join touched using (order_no)
-    where
-        log.home_day between getvariable('first_day') and getvariable('last_day')
-        and log.verdict = 'valid'
+    select * from given_messages
 ),
 billed as (
-    select
-        line.channel,
-        touched.key,
-        max(line.trade_no) as trade_no,
-        min(line.created_at) as created_at,
-        min(line.finished_at) filter (where line.kind = 'payment') as paid_at,
-        max(line.order_fen) filter (where line.kind = 'payment') as amount_fen,
-        sum(line.receipt_fen) filter (where line.kind = 'payment') as receipt_fen,
-        sum(
-            case when line.kind = 'refund' then -abs(line.service_fen) else abs(line.service_fen) end
-        ) as fee_fen,
-        min(line.billed_on) filter (where line.kind = 'payment') as billed_on,
-        max(line.store) as store,
-        min(line.created_at) filter (where line.kind = 'refund') as refunded_payment_at
-    from lake.trade_lines as line
-    inner join touched using (order_no)
-    semi join lake.current_days as owner
-        on line.load_id = owner.load_id and line.account = owner.account
-        and line.billed_on = owner.day and owner.kind = 'trade_bill'
-    where line.home_day between getvariable('first_day') and getvariable('last_day')
-    group by line.channel, touched.key
+    select * from given_bill
 ),
 orders as (
     select *
@@ -240,13 +212,12 @@ closes as (
 ),
 refunded as (
     select
-        new_refund.channel,
-        touched.key,
-        sum(new_refund.amount_fen) as refunded_fen,
-        min(new_refund.refunded_at) as first_refunded_at
-    from new_refund
-    inner join touched using (order_no)
-    group by new_refund.channel, touched.key
+        channel,
+        key,
+        sum(amount_fen) as refunded_fen,
+        min(refunded_at) as first_refunded_at
+    from given_refunds
+    group by channel, key
 ),
 joined as (
     select
@@ -269,9 +240,8 @@ joined as (
     left join refunded using (channel, key)
 )
 select
-    joined.channel,
-    touched.order_no,
-    touched.home_day,
+    channel,
+    key,
     trade_no,
     product,
     client,
@@ -341,4 +311,3 @@ select
         as end_to_end_ms,
     coalesce(api_ms, []) as api_ms
 from joined
-inner join touched using (key)

@@ -1,0 +1,223 @@
+"""The rows of a bill, cut into blocks, and each block as typed columns in Parquet.
+
+Rows are cut before they are decoded: in GBK no trail byte is a comma or a newline. A block in
+good order is read by Arrow as it is; any other by DuckDB's more patient reader, and one with an
+odd row line by line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+
+from loaders import bill_columns
+from loaders.bill_columns import FREE_TEXT, present_fields
+from loaders.channels.protocol import BillField, Channel
+from loaders.files import Content
+from loaders.privacy import mask_cards
+from loaders.records import EARLIEST, LATEST, BillFrame, Reject
+
+Block = tuple[int, int, bytes]
+"""Number, first line and bytes of a block; a block ends with a row."""
+_BLOCK_BYTES = 8 * 2**20
+_UNIT = "\x1f"
+_ODD_CELLS = "The row has {cells} cells, the header {columns}; its columns cannot be told apart."
+_NOT_TEXT = "The row holds bytes that are no text in the bill's encoding."
+_NOT_READABLE = "The row's {column} cannot be read."
+
+
+class BlockReader:
+    """Cuts the rows of one part of a bill into blocks and turns each into Parquet."""
+
+    def __init__(self, channel: Channel, frame: BillFrame, content: Content) -> None:
+        assert channel.bills is not None
+        self._channel, self._bills = channel, channel.bills
+        self._frame, self._content = frame, content
+        self._codec = channel.bills.encoding(content.sample()).removesuffix("-sig")
+
+    def blocks(self) -> Iterator[Block]:
+        """The blocks in order."""
+        left = self._frame.data_ends - self._frame.data_starts
+        number, line = 0, self._frame.data_line
+        with self._content.path.open("rb") as file:
+            file.seek(self._frame.data_starts)
+            while left > 0:
+                raw = file.read(min(_BLOCK_BYTES, left))
+                left -= len(raw)
+                if left > 0:
+                    rest = file.readline(left)
+                    left -= len(rest)
+                    raw += rest
+                yield number, line, raw
+                number += 1
+                line += raw.count(b"\n")
+
+    def to_parquet(
+        self, block: Block, target: Path, connection: duckdb.DuckDBPyConnection
+    ) -> list[Reject]:
+        """Write a block's rows as typed columns, `problem` naming a cell that cannot be read.
+
+        Returns what was rejected; rows with a problem are among the columns and the rejects.
+        """
+        _, line, raw = block
+        bare = raw.translate(None, b"\t\r")
+        if bill_columns.write(self._channel, self._frame, self._codec, bare, line, target):
+            return []
+        with connection.cursor() as cursor:
+            return self._read_patiently(cursor, raw, line, target)
+
+    def _read_patiently(
+        self, cursor: duckdb.DuckDBPyConnection, raw: bytes, line: int, target: Path
+    ) -> list[Reject]:
+        text = target.with_suffix(".csv")
+        delimiter, rejects = self._write_text(raw, line, text)
+        try:
+            cursor.execute(_typed_copy(self._channel, self._frame, text, delimiter, line, target))
+        except duckdb.Error:
+            if delimiter == _UNIT:
+                raise
+            rejects = self._write_mended(raw, line, text)
+            cursor.execute(_typed_copy(self._channel, self._frame, text, _UNIT, line, target))
+        text.unlink()
+        rejects += _unreadable(cursor, target)
+        _mask_cards(cursor, target)
+        return rejects
+
+    def _write_text(self, raw: bytes, line: int, path: Path) -> tuple[str, list[Reject]]:
+        """Write a block's rows as UTF-8. Returns its delimiter and the rows that are none.
+
+        A block in good order keeps its commas; else each row begins with its line's number and
+        cells are parted by a unit separator, since mended text may hold commas. That the commas
+        add up is no proof (one row's surplus may hide another's lack); the CSV reader has the last
+        word.
+        """
+        bare = raw.translate(None, b"\t\r")
+        rows = bare.count(b"\n") + (not bare.endswith(b"\n"))
+        cells = rows * (len(self._frame.columns) - 1)
+        if bare.count(b",") == cells:
+            try:
+                path.write_bytes(bare.decode(self._codec).encode("utf-8"))
+            except UnicodeDecodeError:
+                pass
+            else:
+                return ",", []
+        return _UNIT, self._write_mended(raw, line, path)
+
+    def _write_mended(self, raw: bytes, line: int, path: Path) -> list[Reject]:
+        """Write a block row by row, mending what can be mended. Returns the rows that are none."""
+        rejects: list[Reject] = []
+        rows = self._mended(raw.translate(None, b"\t\r"), line, rejects)
+        path.write_text("".join(rows), encoding="utf-8", newline="")
+        return rejects
+
+    def _mended(self, bare: bytes, line: int, rejects: list[Reject]) -> Iterator[str]:
+        columns = self._frame.columns
+        for number, raw in enumerate(bare.split(b"\n"), start=line):
+            if not raw.strip() or raw.startswith(b"#"):
+                continue
+            try:
+                cells: list[str] | None = raw.decode(self._codec).split(",")
+            except UnicodeDecodeError:
+                rejects.append(Reject(number, _NOT_TEXT))
+                continue
+            assert cells is not None
+            if [cell.strip() for cell in cells[:2]] == list(columns[:2]):
+                continue
+            found = len(cells)
+            if found != len(columns):
+                cells = self._bills.mend(cells, columns)
+            if cells is None:
+                rejects.append(
+                    Reject(number, _ODD_CELLS, {"cells": found, "columns": len(columns)})
+                )
+                continue
+            yield _UNIT.join([str(number), *(cell.replace(_UNIT, " ") for cell in cells)]) + "\n"
+
+
+def _typed_copy(
+    channel: Channel, frame: BillFrame, text: Path, delimiter: str, line: int, target: Path
+) -> str:
+    """The statement that turns a block into typed columns, with `problem` where a cell fails."""
+    assert channel.bills is not None
+    all_fields = channel.bills.FIELDS[frame.kind]
+    is_numbered = delimiter == _UNIT
+    names = [f"c{at}" for at in range(len(frame.columns))]
+    csv_names = ["line", *names] if is_numbered else names
+    shape = ", ".join(f"'{name}': 'VARCHAR'" for name in csv_names)
+    cells = {item.name: name for item, name in present_fields(all_fields, frame.columns)}
+    fields = [(item, cells.get(item.name, "null::varchar")) for item in all_fields]
+    offset = channel.bills.TIME_OFFSET_S
+    typed = [f"{_typed(item, name, offset)} as {item.name}" for item, name in fields]
+    problems = [
+        f"when {item.name} is null and coalesce(trim({name}), '') <> '' then '{item.headers[0]}'"
+        for item, name in fields
+        if item.type != "text"
+    ]
+    problems += [
+        f"when {item.name} is null then '{item.headers[0]}'"
+        for item, _ in fields
+        if item.required and item.type != "text"
+    ]
+    kinds = " ".join(
+        f"when '{text}' then '{ours}'" for text, ours in channel.bills.KINDS[frame.kind].items()
+    )
+    numbered = "cast(line as bigint)" if is_numbered else f"row_number() over () + {line - 1}"
+    return (
+        f"copy (select {numbered} as line, {', '.join(typed)},"
+        f" case type {kinds} else 'other' end as kind,"
+        f" case {' '.join(problems)} end as problem,"
+        f" cast(finished_at + to_seconds({offset}) as date) as billed_on"
+        f" from read_csv('{text}', header = false, delim = '{delimiter}', quote = '',"
+        f" escape = '', auto_detect = false, columns = {{{shape}}}, max_line_size = 262144)"
+        f") to '{target}' (format parquet)"
+    )
+
+
+def _typed(item: BillField, cell: str, offset_s: int) -> str:
+    """The SQL that reads a cell as its field's type; null where it cannot be read."""
+    if item.type == "text":
+        return f"nullif(trim({cell}), '')"
+    if item.type == "time":
+        at = f"try_cast(trim({cell}) as timestamp)"
+        return (
+            f"case when {at} between timestamp '{EARLIEST}' and timestamp '{LATEST}'"
+            f" then {at} - to_seconds({offset_s}) end"
+        )
+    if item.type == "fee":
+        return f"try_cast(trim({cell}) as decimal(15, 5)) * 100::decimal(18, 3)"
+    yuan = f"try_cast(trim({cell}) as decimal(17, 4))"
+    return f"case when {yuan} * 100 % 1 = 0 then cast({yuan} * 100 as bigint) end"
+
+
+def _unreadable(cursor: duckdb.DuckDBPyConnection, target: Path) -> list[Reject]:
+    bad = cursor.execute(
+        f"select line, problem from read_parquet('{target}') where problem is not null order by 1"
+    ).fetchall()
+    return [Reject(line, _NOT_READABLE, {"column": column}) for line, column in bad]
+
+
+def _mask_cards(cursor: duckdb.DuckDBPyConnection, target: Path) -> None:
+    """Rewrite a part in whose free text a full payment card number stands."""
+    names = [row[0] for row in cursor.execute(f"describe from '{target}'").fetchall()]
+    texts = [name for name in sorted(FREE_TEXT) if name in names]
+    found = cursor.execute(
+        "select distinct text from ("
+        + " union all ".join(f"select {name} as text from '{target}'" for name in texts)
+        + ") where regexp_matches(text, '[0-9]{13}')"
+    ).fetchall()
+    masked = [(text, mask_cards(text)) for (text,) in found if mask_cards(text) != text]
+    if not masked:
+        return
+    cursor.execute("create or replace temp table cards (text varchar, masked varchar)")
+    cursor.executemany("insert into cards values (?, ?)", masked)
+    shown = ", ".join(
+        f"coalesce((select masked from cards where text = part.{name}), {name}) as {name}"
+        for name in texts
+    )
+    other = target.with_suffix(".masked")
+    cursor.execute(
+        f"copy (select * replace ({shown}) from '{target}' as part) to '{other}' (format parquet)"
+    )
+    other.replace(target)
