@@ -12,13 +12,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
 from loaders.channels.protocol import BillField, Channel
+from loaders.columns import texts, whole_numbers
 from loaders.privacy import mask_cards
 from loaders.records import EARLIEST, LATEST, BillFrame
 
@@ -45,12 +45,7 @@ _FIRST_US = (EARLIEST - _EPOCH) // timedelta(microseconds=1)
 _LAST_US = (LATEST - _EPOCH) // timedelta(microseconds=1)
 
 
-def _whole_numbers(values: npt.NDArray[np.int64]) -> pa.Array:
-    """A column of these numbers; pa.array() and pa.scalar() would import pandas, a second's work."""
-    return pa.Array.from_buffers(pa.int64(), len(values), [None, pa.py_buffer(values)])
-
-
-_HUNDRED = _whole_numbers(np.array([100]))[0]
+_HUNDRED = whole_numbers(np.array([100]))[0]
 
 
 class _OddBlock(Exception):
@@ -79,7 +74,7 @@ def _typed(
     fields = channel.bills.FIELDS[frame.kind]
     cells = _cells(fields, frame.columns, bare)
     columns: dict[str, pa.Array] = {
-        "line": _whole_numbers(np.arange(line, line + cells.num_rows, dtype=np.int64))
+        "line": whole_numbers(np.arange(line, line + cells.num_rows, dtype=np.int64))
     }
     local_time: pa.Array | None = None
     for item in fields:
@@ -151,7 +146,7 @@ def _shifted(local: pa.Array, offset_us: int) -> pa.Array:
     span = pc.min_max(counts).as_py()
     if span["min"] is not None and not _FIRST_US <= span["min"] <= span["max"] <= _LAST_US:
         raise _OddBlock
-    return pc.subtract(counts, _whole_numbers(np.array([offset_us]))[0]).view(pa.timestamp("us"))
+    return pc.subtract(counts, whole_numbers(np.array([offset_us]))[0]).view(pa.timestamp("us"))
 
 
 def _masked(text: str) -> str:
@@ -164,19 +159,10 @@ def _text(cell: pa.Array, codec: str, clean: Callable[[str], str]) -> pa.Array:
     if clean is str and (not len(data) or data.max() < 0x80) and not (data == 0x20).any():
         return pc.cast(cell, pa.string())
     coded = pc.dictionary_encode(cell)
-    texts = [clean(value.decode(codec).strip(" ")) for value in coded.dictionary.to_pylist()]
-    if "" in texts:
+    found = [clean(value.decode(codec).strip(" ")) for value in coded.dictionary.to_pylist()]
+    if "" in found:
         raise _OddBlock
-    return pa.DictionaryArray.from_arrays(coded.indices, _strings(texts))
-
-
-def _strings(texts: Sequence[str]) -> pa.Array:
-    """A column of these texts."""
-    encoded = [text.encode() for text in texts]
-    ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
-    return pa.StringArray.from_buffers(
-        len(texts), pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))
-    )
+    return pa.DictionaryArray.from_arrays(coded.indices, texts(found))
 
 
 def _kinds(types: pa.Array, kinds: Mapping[str, str]) -> pa.Array:
@@ -185,4 +171,4 @@ def _kinds(types: pa.Array, kinds: Mapping[str, str]) -> pa.Array:
     names = [kinds.get(text, "other") for text in types.dictionary.to_pylist()]
     if types.null_count:
         raise _OddBlock
-    return pa.DictionaryArray.from_arrays(types.indices, _strings(names))
+    return pa.DictionaryArray.from_arrays(types.indices, texts(names))

@@ -266,15 +266,15 @@ def _read_bills(
         load.account = load.account or str(settings.channels.get(name, {}).get("seller_id", ""))
         mine = [content for other, content in summaries if other[2:] == group[2:]]
         _check_summaries(channel, mine, totals)
-        load.content_key = _content_key(parts)
+        load.content_key = _content_key(parts, path, load.sha256)
         staged.append(read)
     if staged:
         report.channel, report.kind = staged[0].load.channel, staged[0].load.kind
     return staged
 
 
-def _content_key(parts: Sequence[Content]) -> str:
-    return ":".join(sha256(part.path) for part in parts)
+def _content_key(parts: Sequence[Content], path: Path, digest: str) -> str:
+    return ":".join(digest if part.path == path else sha256(part.path) for part in parts)
 
 
 def _check_summaries(

@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from loaders.columns import column
 from loaders.records import EARLIEST, LATEST, Reject
 from loaders.staging import Load
 
@@ -50,10 +51,8 @@ def packed(
     schema: pa.Schema,
     heard: Sequence[datetime],
 ) -> Chunk:
-    """A chunk of these rows. Column by column: Arrow takes lists ten times faster than dicts."""
-    columns = [
-        pa.array([row.get(item.name) for row in rows], item.type) for item in schema
-    ]
+    """A chunk of these rows."""
+    columns = [column([row.get(item.name) for row in rows], item.type) for item in schema]
     return Chunk(
         table=pa.Table.from_arrays(columns, schema=schema),
         rejects=rejects,

@@ -6,6 +6,9 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 
+import pyarrow as pa
+
+from loaders.columns import column, texts
 from loaders.errors import RefusedInput
 from loaders.records import Reject
 from loaders.staging import Load, Staged
@@ -298,7 +301,7 @@ def _finish(warehouse: Warehouse, bills: Sequence[Staged], logs: Sequence[Staged
             [load.rows, load.reject_count, load.duplicates, load.status, load.load_id],
         )
         if load.rejects:
-            warehouse.insert("rejects", warehouse.arrow(_reject_columns(load)))
+            warehouse.insert("rejects", _reject_table(load))
     for table in LOG_TABLES.values():
         warehouse.execute(f"drop table if exists fresh_{table}")
 
@@ -317,16 +320,18 @@ def _wrong_amounts(warehouse: Warehouse) -> dict[int, list[int]]:
     return wrong
 
 
-def _reject_columns(load: Load) -> dict[str, list[object]]:
-    return {
-        "load_id": [load.load_id] * len(load.rejects),
-        "file": [load.file] * len(load.rejects),
-        "line": [reject.line for reject in load.rejects],
-        "template": [reject.template for reject in load.rejects],
-        "template_values": [
-            json.dumps(reject.values, ensure_ascii=False) for reject in load.rejects
-        ],
-    }
+def _reject_table(load: Load) -> pa.Table:
+    count = len(load.rejects)
+    values = [json.dumps(reject.values, ensure_ascii=False) for reject in load.rejects]
+    return pa.table(
+        {
+            "load_id": column([load.load_id] * count, pa.int64()),
+            "file": texts([load.file] * count),
+            "line": column([reject.line for reject in load.rejects], pa.int64()),
+            "template": texts([reject.template for reject in load.rejects]),
+            "template_values": texts(values),
+        }
+    )
 
 
 def _orders_of(kind: str, table: str, load_id: int) -> str:

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from importlib.resources import files
-from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -156,17 +155,13 @@ class Warehouse:
         found = row.fetchone()
         return int(found[0]) if found else 1
 
-    def insert(self, table: str, rows: Any) -> None:
-        """Append rows (an Arrow table or DuckDB relation) to a table of the lake by column name."""
+    def insert(self, table: str, rows: pa.Table) -> None:
+        """Append rows to a table of the lake by column name."""
         self.connection.register("incoming", rows)
         try:
             self.connection.execute(f"insert into lake.{table} by name select * from incoming")
         finally:
             self.connection.unregister("incoming")
-
-    def arrow(self, columns: Mapping[str, list[object]]) -> pa.Table:
-        """An Arrow table of these columns."""
-        return pa.table(dict(columns))
 
     def execute(
         self, sql: str, parameters: Sequence[object] = ()

@@ -20,6 +20,7 @@ from loaders.records import EARLIEST, LATEST, Notification, fen_of_yuan
 
 _CHINA = timedelta(hours=8)
 _CHARSET = re.compile(r"(?:^|&)charset=([^&]*)")
+_COMMON_CODES = (("%3A", ":"), ("%2B", "+"), ("%2F", "/"), ("%3D", "="))
 
 RETRY_LADDER_S = (240, 840, 1440, 5040, 12240, 33840, 87840)
 """Seconds after the payment at which delivery 2, 3, … is due: 4 m, 10 m, 10 m, 1 h, 2 h, 6 h, 15 h."""
@@ -85,10 +86,14 @@ def form_fields(body: str, fallback: str = "utf-8") -> tuple[dict[str, str], str
     """
     named = _CHARSET.search(body)
     declared = unquote_plus(named.group(1)).strip() if named else ""
-    pairs = [pair.partition("=") for pair in body.split("&") if pair]
+    pairs = [pair.partition("=") for pair in body.replace("+", " ").split("&") if pair]
     for charset in dict.fromkeys([declared or fallback, fallback, "gbk"]):
         try:
-            fields = {_decoded(name, charset): _decoded(value, charset) for name, _, value in pairs}
+            fields = {
+                (_decoded(name, charset) if "%" in name else name):
+                (_decoded(value, charset) if "%" in value else value)
+                for name, _, value in pairs
+            }
         except (UnicodeDecodeError, LookupError):
             continue
         if len(fields) != len(pairs):
@@ -98,12 +103,10 @@ def form_fields(body: str, fallback: str = "utf-8") -> tuple[dict[str, str], str
 
 
 def _decoded(text: str, charset: str) -> str:
-    """One form-encoded text; the common case of plain ASCII costs nothing."""
-    if "+" in text:
-        text = text.replace("+", " ")
-    if "%" in text:
-        return unquote_to_bytes(text).decode(charset)
-    return text
+    """One percent-encoded text. The signs that base64 and times are full of go first, and fast."""
+    for code, sign in _COMMON_CODES:
+        text = text.replace(code, sign)
+    return unquote_to_bytes(text).decode(charset) if "%" in text else text
 
 
 def verify(fields: Mapping[str, str], charset: str, keys: Keys) -> None:
@@ -115,7 +118,7 @@ def verify(fields: Mapping[str, str], charset: str, keys: Keys) -> None:
     if not signature:
         raise BadSignature("The message carries no signature.")
     tried = [charset] if fields.get("charset") else [charset, "gbk"]
-    has_empty = any(not value for value in fields.values())
+    has_empty = "" in fields.values()
     for keep_empty in (False, True) if has_empty else (False,):
         text = signing.notification_string(fields, keep_empty=keep_empty)
         for codec in dict.fromkeys(tried):
@@ -180,9 +183,11 @@ def _instant(fields: Mapping[str, str], name: str) -> datetime | None:
     if not text:
         return None
     try:
-        at = datetime.fromisoformat(text).replace(tzinfo=None)
+        at = datetime.fromisoformat(text)
     except ValueError as error:
         raise RefusedInput("The message's {field} is not a time.", field=name) from error
+    if at.tzinfo is not None:
+        at = at.replace(tzinfo=None)
     if not EARLIEST <= at <= LATEST:
         raise RefusedInput("The message's {field} is not a time.", field=name)
     return at - _CHINA

@@ -35,11 +35,11 @@ def request_string(fields: Mapping[str, str]) -> str:
 
 
 def _joined(fields: Mapping[str, str], left_out: tuple[str, ...], keep_empty: bool) -> str:
-    return "&".join(
+    return "&".join([
         f"{key}={value}"
         for key, value in sorted(fields.items())
-        if key not in left_out and (value or keep_empty)
-    )
+        if (value or keep_empty) and key not in left_out
+    ])
 
 
 def verify(content: bytes, signature: str, key: PublicKey, sign_type: str = "RSA2") -> bool:
