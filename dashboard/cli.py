@@ -276,7 +276,8 @@ def trade(context: _Context, identifier: str, as_json: bool) -> None:
 def sql(context: _Context, query: str, shape: str) -> None:
     """Read-only SQL over the published views."""
     services = context.services()
-    columns, rows = services.run_sql(query)
+    names, rows = services.run_sql(query)
+    columns = _told_apart(names)
     document = [dict(zip(columns, services.json_ready(row), strict=True)) for row in rows]
     if shape == "json":
         _print_json({"columns": columns, "rows": document})
@@ -284,6 +285,18 @@ def sql(context: _Context, query: str, shape: str) -> None:
         click.echo(_csv(columns, document), nl=False)
     else:
         click.echo(_table(columns, document))
+
+
+def _told_apart(names: Sequence[str]) -> list[str]:
+    """Column names with a number behind those that were there before, as DuckDB does."""
+    found: list[str] = []
+    for name in names:
+        count, own = 0, name
+        while own in found:
+            count += 1
+            own = f"{name}_{count}"
+        found.append(own)
+    return found
 
 
 @commands.command()

@@ -66,11 +66,12 @@ class BlockReader:
         if bill_columns.write(self._channel, self._frame, self._codec, bare, line, target):
             return []
         with connection.cursor() as cursor:
-            return self._read_patiently(cursor, raw, line, target)
+            return self.read_patiently(cursor, raw, line, target)
 
-    def _read_patiently(
+    def read_patiently(
         self, cursor: duckdb.DuckDBPyConnection, raw: bytes, line: int, target: Path
     ) -> list[Reject]:
+        """Write a block in any order as typed columns, mending what can be mended."""
         text = target.with_suffix(".csv")
         delimiter, rejects = self._write_text(raw, line, text)
         try:
@@ -186,7 +187,8 @@ def _typed(item: BillField, cell: str, offset_s: int) -> str:
             f" then {at} - to_seconds({offset_s}) end"
         )
     if item.type == "fee":
-        return f"try_cast(trim({cell}) as decimal(15, 5)) * 100::decimal(18, 3)"
+        yuan = f"try_cast(trim({cell}) as decimal(15, 5))"
+        return f"try_cast({yuan} * 100::decimal(3, 0) as decimal(18, 3))"
     yuan = f"try_cast(trim({cell}) as decimal(17, 4))"
     return f"case when {yuan} * 100 % 1 = 0 then cast({yuan} * 100 as bigint) end"
 

@@ -25,6 +25,10 @@ from loaders.records import EARLIEST, LATEST, BillFrame
 FREE_TEXT = frozenset({"subject", "note", "store_name", "voucher_name", "description"})
 """Fields in which people write what they like, a payment card's number for one."""
 _LONG_NUMBER = re.compile(r"\d{13}")
+_SPACES = (
+    " \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
+)
+"""What DuckDB's trim takes off: Unicode's space separators."""
 _CHUNK_BYTES = 2**20
 _CELL_TYPES: Mapping[str, pa.DataType] = {
     "text": pa.binary(),
@@ -110,7 +114,7 @@ def _cells(fields: Sequence[BillField], names: Sequence[str], bare: bytes) -> pa
             include_columns=[name for _, name in wanted],
             null_values=[""],
             strings_can_be_null=True,
-            timestamp_parsers=["%Y-%m-%d %H:%M:%S"],
+            timestamp_parsers=[pyarrow.csv.ISO8601],
         ),
     )
     if table.num_rows != bare.count(b"\n") + (not bare.endswith(b"\n")):
@@ -133,11 +137,18 @@ def present_fields(
 def _field(item: BillField, cell: pa.Array, codec: str, offset_s: int) -> pa.Array:
     if item.type == "text":
         return _text(cell, codec, _masked if item.name in FREE_TEXT else str)
-    if item.type == "money":
-        return pc.cast(pc.multiply(cell, _HUNDRED), pa.int64())
-    if item.type == "fee":
-        return pc.cast(pc.multiply(cell, _HUNDRED), _FIELD_TYPES["fee"])
+    if item.type != "time":
+        return _fen(cell, _FIELD_TYPES[item.type], 10**15 if item.type == "money" else 10**12)
     return _shifted(cell, offset_s * 1_000_000)
+
+
+def _fen(yuan: pa.Array, kind: pa.DataType, limit: int) -> pa.Array:
+    """Yuan as fen. Raises _OddBlock for amounts of more digits than a bill's field has."""
+    fen = pc.cast(pc.multiply(yuan, _HUNDRED), kind)
+    span = pc.min_max(fen).as_py()
+    if span["min"] is not None and not -limit < span["min"] <= span["max"] < limit:
+        raise _OddBlock
+    return fen
 
 
 def _shifted(local: pa.Array, offset_us: int) -> pa.Array:
@@ -159,7 +170,7 @@ def _text(cell: pa.Array, codec: str, clean: Callable[[str], str]) -> pa.Array:
     if clean is str and (not len(data) or data.max() < 0x80) and not (data == 0x20).any():
         return pc.cast(cell, pa.string())
     coded = pc.dictionary_encode(cell)
-    found = [clean(value.decode(codec).strip(" ")) for value in coded.dictionary.to_pylist()]
+    found = [clean(value.decode(codec).strip(_SPACES)) for value in coded.dictionary.to_pylist()]
     if "" in found:
         raise _OddBlock
     return pa.DictionaryArray.from_arrays(coded.indices, texts(found))

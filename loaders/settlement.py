@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 
 from loaders.bill_blocks import Block, BlockReader
-from loaders.channels.protocol import Channel
+from loaders.channels.protocol import RESAVED, Channel
 from loaders.errors import RefusedInput
 from loaders.files import Content
 from loaders.records import BillFrame, Reject
@@ -19,10 +19,6 @@ from loaders.staging import Load, Staged
 
 WORKERS = 2
 _TABLES = {"trade_bill": "trade_lines", "account_bill": "account_log"}
-RESAVED = (
-    "This bill was opened and saved by Excel, which damages long numbers and times. Download it"
-    " again and load the file as it is."
-)
 _MISMATCH = (
     "The bill's total of {total} says {stated}, its rows give {counted}. The file is damaged or"
     " edited; download it again."

@@ -12,6 +12,10 @@ from typing import Any, Literal, Protocol
 
 from loaders.records import BillFrame, Notification, Outcome
 
+RESAVED = (
+    "This bill was opened and saved by Excel, which damages long numbers and times. Download it"
+    " again and load the file as it is."
+)
 FieldType = Literal["text", "money", "fee", "time"]
 
 

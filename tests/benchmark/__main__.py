@@ -26,7 +26,7 @@ from tests.benchmark import inputs
 from tests.benchmark.peers import sdk_verify, verify_only
 
 ROWS = int(os.environ.get("BENCH_ROWS", "2000000"))
-MESSAGES = int(os.environ.get("BENCH_MESSAGES", "60000"))
+MESSAGES = int(os.environ.get("BENCH_MESSAGES", "240000"))
 TRADES = int(os.environ.get("BENCH_TRADES", "20000000"))
 
 

@@ -288,3 +288,17 @@ def test_rows_whose_surplus_and_lack_add_up_are_told_apart(mdash: Mdash, tmp_pat
     report = load(mdash, tmp_path / "a.csv", "\r\n".join(text).encode("gb18030"))
     assert (report["rows"], report["rejected"], report["exit"]) == (6, 1, 3)
     assert "line 7" in report["message"]
+
+
+def test_a_bill_with_bare_carriage_returns_says_that_it_was_saved_again(
+    mdash: Mdash, tmp_path: Path
+) -> None:
+    report = load(mdash, tmp_path / "mac.csv", bill().replace(b"\r\n", b"\r"))
+    assert report["exit"] == 4
+    assert "Macintosh" in str(report)
+
+
+def test_columns_of_one_name_are_told_apart_in_json(mdash: Mdash, tmp_path: Path) -> None:
+    load(mdash, tmp_path / "a.csv", bill())
+    found = mdash("sql", "select 1 as n, 2 as n, 3 as n_1", "--format", "json").json()
+    assert found == {"columns": ["n", "n_1", "n_1_1"], "rows": [{"n": 1, "n_1": 2, "n_1_1": 3}]}

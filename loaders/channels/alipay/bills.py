@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from loaders.channels.protocol import BillField, Sample
+from loaders.channels.protocol import RESAVED, BillField, Sample
 from loaders.errors import RefusedInput
 from loaders.records import EARLIEST, LATEST, BillFrame, fen_of_yuan
 
@@ -109,9 +109,9 @@ _PERSONAL = (
     "This is a personal statement (支付宝电子客户回单 / 交易记录明细), not a merchant bill. Download"
     " 业务明细 or 账务明细 from b.alipay.com → 对账中心 → 账单下载."
 )
-_RESAVED = (
-    "This bill was opened and saved by Excel, which damages long numbers and times. Download it"
-    " again and load the file as it is."
+_MAC_LINES = (
+    "The bill's lines end as old Macintosh programs end them: it was opened and saved again."
+    " Download it again and load the file as it is."
 )
 _TRUNCATED = "The bill is cut off: its end marker is missing. Download it again."
 
@@ -154,6 +154,8 @@ def identity(sample: Sample) -> tuple[str | None, date | None, date | None]:
 def frame(sample: Sample, kind: str) -> BillFrame:
     """Identity, span, columns and totals of a detail bill. Raises RefusedInput."""
     codec = encoding(sample)
+    if b"\r" in sample.head and b"\n" not in sample.head:
+        raise RefusedInput(_MAC_LINES)
     head = _Head(sample, codec)
     _check_columns(head.columns, kind)
     _refuse_resaved(head)
@@ -221,7 +223,7 @@ def _refuse_resaved(head: _Head) -> None:
     padded = any(line.rstrip().endswith(",,") for line in head.comments)
     cells = head.first_row
     if padded or _EXCEL_DATETIME.search(cells) or _EXCEL_NUMBER.search(cells):
-        raise RefusedInput(_RESAVED)
+        raise RefusedInput(RESAVED)
 
 
 def _footer(sample: Sample, codec: str) -> tuple[int, str | None]:
