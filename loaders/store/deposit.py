@@ -126,7 +126,7 @@ def _claim_days(warehouse: Warehouse, item: Staged) -> str | None:
     )
     if had:
         displaced = (
-            "select order_no, home_day as hint_day, false from lake.trade_lines where"
+            "select order_no, home_day as hint_day, false as is_payment_line from lake.trade_lines where"
             f" channel = '{load.channel}' and account = '{load.account}'"
             f" and billed_on between '{load.first_day}' and '{load.last_day}'"
         )
