@@ -378,3 +378,23 @@ def test_sql_reads_the_published_views_and_nothing_else(story: Story, query_: st
     ran = story.mdash("sql", query_)
     assert (ran.code, ran.out) == (4, "")
     assert "Traceback" not in ran.err
+
+
+def test_an_attempt_read_before_its_order_of_the_day_before_is_its_attempt(
+    story: Story, tmp_path: Path
+) -> None:
+    attempt = {
+        "event": "attempt", "order_no": "X1", "attempt": 1, "at": "2026-05-04T00:10:00+08:00",
+        "method": "alipay.trade.pay", "reached_channel": True, "code": "40004",
+        "sub_code": "ACQ.BUYER_BALANCE_NOT_ENOUGH",
+    }
+    order = {
+        "event": "order", "order_no": "X1", "at": "2026-05-03T23:50:00+08:00", "channel": "alipay",
+        "amount": "8.00", "expires_at": "2026-05-04T00:20:00+08:00",
+    }
+    later = order | {"order_no": "X2", "at": "2026-05-06T09:00:00+08:00", "expires_at": None}
+    for name, events in (("attempts", [attempt]), ("orders", [order]), ("later", [later])):
+        path = tmp_path / f"{name}.jsonl"
+        path.write_text("\n".join(json.dumps(event) for event in events) + "\n", "utf-8")
+        assert story.mdash("load", str(path)).code == 0
+    assert [row["reason"] for row in story.rows("failures")] == ["insufficient_funds"]
