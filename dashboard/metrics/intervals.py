@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 Z95 = 1.959963984540054
 
@@ -22,3 +23,39 @@ def wilson(part: int, whole: int, z: float = Z95) -> tuple[float | None, float |
     scale = 1 + square / whole
     low, high = (centre - spread) / scale, (centre + spread) / scale
     return (0.0 if part == 0 else low), (1.0 if part == whole else high)
+
+
+def newcombe(part1: int, whole1: int, part0: int, whole0: int) -> tuple[float | None, float | None]:
+    """Bounds of the difference of two proportions (1 less 0), Newcombe's hybrid interval."""
+    low1, high1 = wilson(part1, whole1)
+    low0, high0 = wilson(part0, whole0)
+    if low1 is None or high1 is None or low0 is None or high0 is None:
+        return None, None
+    share1, share0 = part1 / whole1, part0 / whole0
+    change = share1 - share0
+    return (
+        change - math.hypot(share1 - low1, high0 - share0),
+        change + math.hypot(high1 - share1, share0 - low0),
+    )
+
+
+def difference_p(part1: int, whole1: int, part0: int, whole0: int) -> float:
+    """Two-sided p-value that two proportions are one (pooled normal test); 1 without data."""
+    if whole1 <= 0 or whole0 <= 0:
+        return 1.0
+    pooled = (part1 + part0) / (whole1 + whole0)
+    spread = math.sqrt(pooled * (1 - pooled) * (1 / whole1 + 1 / whole0))
+    if spread == 0:
+        return 1.0
+    return math.erfc(abs(part1 / whole1 - part0 / whole0) / spread / math.sqrt(2))
+
+
+def discoveries(p_values: Sequence[float], rate: float = 0.05) -> list[bool]:
+    """Which of these tests stand by Benjamini and Hochberg at this false discovery rate."""
+    ranked = sorted(range(len(p_values)), key=lambda at: p_values[at])
+    last = max(
+        (rank for rank, at in enumerate(ranked, 1) if p_values[at] <= rate * rank / len(p_values)),
+        default=0,
+    )
+    kept = set(ranked[:last])
+    return [at in kept for at in range(len(p_values))]

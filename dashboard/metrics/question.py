@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from loaders.errors import UnknownMetric
@@ -40,6 +40,29 @@ class Question:
             _known(name, DIMENSIONS)
         for name in self.where:
             _known(name, NAMED_DIMENSIONS)
+
+    def key(self) -> tuple[object, ...]:
+        """What tells this question from others, hashable."""
+        where = tuple((name, *sorted(wanted)) for name, wanted in sorted(self.where.items()))
+        return self.first_day, self.last_day, self.by, where
+
+    @property
+    def days(self) -> int:
+        """How many days the period has."""
+        return (self.last_day - self.first_day).days + 1
+
+    def split(self, *by: str) -> Question:
+        """The same question split by these dimensions."""
+        return Question(self.first_day, self.last_day, by, self.where)
+
+    def shifted(self, days: int) -> Question:
+        """The same question asked of a period that many days earlier."""
+        span = timedelta(days=days)
+        return Question(self.first_day - span, self.last_day - span, self.by, self.where)
+
+    def last(self, days: int) -> Question:
+        """The same question asked of the last days of the period."""
+        return Question(self.last_day - timedelta(days=days - 1), self.last_day, self.by, self.where)
 
     def parameters(self) -> dict[str, Any]:
         """Values of the query's `$` places: the period as shop-local hours, and filters."""

@@ -106,6 +106,12 @@ class Reader:
         found = self.rows("select kind, watermark from lake.watermarks where watermark is not null")
         return {row["kind"]: row["watermark"] for row in found}
 
+    def state(self) -> int:
+        """A number that changes whenever something was written to the store; -1 while empty."""
+        if self.is_empty:
+            return -1
+        return int(self.one("select turn from lake.writer").get("turn") or 0)
+
     def home_days(self, identifier: str) -> list[date]:
         """Home days of the orders that a pasted id may belong to (order, trade, refund, buyer)."""
         hashed = self.one("select id_hash($id) as id_hash", {"id": identifier})["id_hash"]
