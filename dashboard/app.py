@@ -8,7 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard.metrics.question import Question
+from dashboard.metrics.answers import Answers
 from dashboard.screens import (
     conversion,
     data,
@@ -19,6 +19,7 @@ from dashboard.screens import (
     parts,
     trades,
 )
+from dashboard.screens.bar import View, filter_bar
 from dashboard.services import Services
 from dashboard.wording import LANGUAGES
 from loaders.channels import retry_ladders
@@ -26,7 +27,7 @@ from loaders.errors import MdashError
 from loaders.settings import default_home, load_settings
 from loaders.store.reader import Reader
 
-Render = Callable[[Services, Question], None]
+Render = Callable[[Services, View], None]
 _SCREENS: tuple[tuple[str, str, str, Render], ...] = (
     ("overview", "Overview", ":material/space_dashboard:", overview.render),
     ("conversion", "Conversion", ":material/filter_alt:", conversion.render),
@@ -40,17 +41,18 @@ _ALWAYS = ("data", "definitions")
 
 
 @st.cache_resource
-def _reader(home: str) -> Reader:
-    return Reader(load_settings(Path(home)), retry_ladders())
+def _answers(home: str) -> Answers:
+    return Answers(Reader(load_settings(Path(home)), retry_ladders()))
 
 
 def _services() -> Services:
     home = os.environ.get("MDASH_HOME") or str(default_home())
-    reader = _reader(home)
-    default = reader.settings.shop.language
+    answers = _answers(home)
+    settings = answers.reader.settings
+    default = settings.shop.language
     language = st.query_params.get("lang") or st.session_state.get("language") or default
     return Services(
-        reader.settings, reader, language if language in LANGUAGES else default
+        settings, answers, language if language in LANGUAGES else default
     )
 
 
@@ -63,7 +65,7 @@ def _page(
             parts.empty_home(services)
             return
         try:
-            render(services, parts.filter_bar(services))
+            render(services, filter_bar(services))
         except MdashError as error:
             st.error(services.say(error.template, **error.values), icon=":material/error:")
 
@@ -95,6 +97,7 @@ def main() -> None:
         )
         for name, title, icon, render in _SCREENS
     ]
+    st.session_state["pages"] = {page[0]: made for page, made in zip(_SCREENS, pages, strict=True)}
     chosen = st.navigation(pages)
     _language_choice(services)
     chosen.run()

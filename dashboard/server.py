@@ -42,6 +42,8 @@ def serve(settings: Settings, port: int, *, browser: bool) -> None:
             "client.showErrorDetails": "none",
             "theme.light.primaryColor": "#0F766E",
             "theme.dark.primaryColor": "#2DD4BF",
-            "theme.metricValueFontSize": "1.6rem",
+            "theme.metricValueFontSize": "1.5rem",
+            "theme.headingFontSizes": ["1.75rem", "1.35rem", "1.1rem", "1rem", "1rem", "1rem"],
+            "theme.headingFontWeights": [650, 600, 600, 600, 600, 600],
         }
     )

@@ -15,8 +15,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from dashboard.metrics.catalogue import Answer, ask
+from dashboard import listings
+from dashboard.metrics.answers import Answers
+from dashboard.metrics.attention import Finding, change_of, findings
+from dashboard.metrics.catalogue import Answer
+from dashboard.metrics.change import Change
 from dashboard.metrics.question import NAMED_DIMENSIONS, Question
+from dashboard.metrics.spread import Bar, spread
 from dashboard.wording import Say, speaker
 from dashboard.wording.formats import iso
 from loaders.channels import CHANNELS, retry_ladders
@@ -32,10 +37,11 @@ class Services:
     """Everything about one home, for one reader in one language."""
 
     def __init__(
-        self, settings: Settings, reader: Reader | None = None, language: str | None = None
+        self, settings: Settings, answers: Answers | None = None, language: str | None = None
     ) -> None:
         self.settings = settings
-        self.reader = reader or Reader(settings, retry_ladders())
+        self.answers = answers or Answers(Reader(settings, retry_ladders()))
+        self.reader = self.answers.reader
         self.language = language or settings.shop.language
         self.say: Say = speaker(self.language)
 
@@ -46,7 +52,7 @@ class Services:
 
     def metric(self, name: str, question: Question) -> Answer:
         """Answer a question asked of a metric."""
-        return ask(self.reader, name, question)
+        return self.answers.metric(name, question)
 
     def today(self) -> date:
         """The shop's present business day."""
@@ -64,58 +70,57 @@ class Services:
         """For each dimension, the values met so far."""
         if self.reader.is_empty:
             return {name: [] for name in NAMED_DIMENSIONS}
+        return self.answers.once(("choices",), self._choices)
+
+    def _choices(self) -> dict[str, list[str]]:
         lists = ", ".join(f"list(distinct {name}) as {name}" for name in NAMED_DIMENSIONS)
         row = self.reader.one(f"select {lists} from lake.hourly_orders")
         return {name: sorted(filter(None, row[name] or [])) for name in NAMED_DIMENSIONS}
 
     def find_trades(self, identifier: str, limit: int = 50) -> list[Row]:
         """Trades that a pasted id belongs to: order, trade, refund, notification or buyer."""
-        text = identifier.strip()
-        if not text or self.reader.is_empty:
-            return []
-        found: dict[tuple[str, str], Row] = {}
-        for wanted in self._spellings(text):
-            days = self.reader.home_days(wanted)[:limit]
-            if not days:
-                continue
-            for row in self.reader.rows(_FIND, {"days": days, "id": wanted, "limit": limit}):
-                found[row["channel"], row["order_no"]] = row
-        return list(found.values())[:limit]
+        return listings.find(self.reader, self._spellings(identifier.strip()), limit)
 
     def _spellings(self, text: str) -> list[str]:
         """The id itself, and what a buyer's own id is stored as."""
+        if not text or self.reader.is_empty:
+            return []
         key = pseudonym_key(self.settings.home)
         scopes = ["shop", *CHANNELS]
         return [text, *(pseudonym(key, scope, text) for scope in scopes)]
 
-    def recent_trades(self, question: Question, limit: int = 200) -> list[Row]:
-        """The latest trades of a period."""
-        if self.reader.is_empty:
-            return []
-        sql = (
-            f"select {_LISTED} from lake.trades as trades inner join (select channel, order_no"
-            " from lake.trade where created_at >= utc_time($first_hour::timestamp) and created_at"
-            " < utc_time($last_hour::timestamp + interval 1 hour)"
-            f" {question.filters()} order by created_at desc limit $limit) using"
-            " (channel, order_no) order by created_at desc"
-        )
-        return self.reader.rows(sql, {**question.parameters(), "limit": limit})
+    def recent_trades(
+        self, question: Question, picks: Mapping[str, str] | None = None, limit: int = 200
+    ) -> list[Row]:
+        """The latest trades of a period; `picks` narrows them by outcome, reason, code or state."""
+        return listings.recent(self.reader, question, picks or {}, limit)
+
+    def slowest_trades(self, question: Question, stage: str, limit: int = 20) -> list[Row]:
+        """The trades of a period whose stage took longest."""
+        return listings.slowest(self.reader, question, stage, limit)
 
     def trade(self, channel: str, order_no: str) -> dict[str, Any]:
         """All that is known of one trade: the trade, its refunds and its events in time order."""
-        days = self.reader.home_days(order_no)
-        key = {"days": days, "channel": channel, "order_no": order_no}
-        rows = self.reader.rows(
-            "select * from lake.trades where channel = $channel and order_no = $order_no", key
-            | {"days": None}
-        ) if not days else self.reader.rows(_ONE, key)
-        if not rows:
-            raise RefusedInput("There is no trade with this id.")
-        return {
-            **rows[0],
-            "refunds": self.reader.rows(_REFUNDS, key),
-            "events": self.reader.rows(_EVENTS, key),
-        }
+        return listings.one(self.reader, channel, order_no)
+
+    def change(self, earlier: Question, later: Question) -> Change | None:
+        """Why conversion moved between two periods."""
+        return change_of(self.answers, earlier, later)
+
+    def attention(self, question: Question) -> list[Finding]:
+        """What stands out in the last days of a period."""
+        now = datetime.now(UTC).replace(tzinfo=None)
+        return findings(self.answers, question, now)
+
+    def spread(self, question: Question, stage: str) -> list[Bar]:
+        """How the latencies of a stage are spread."""
+        return self.answers.once(
+            ("spread", stage, *question.key()), lambda: spread(self.reader, question, stage)
+        )
+
+    def retry_ladder(self) -> tuple[int, ...]:
+        """Seconds after a payment at which the channels send again; of the first that does."""
+        return next((tuple(ladder) for ladder in retry_ladders().values() if ladder), ())
 
     def freshness(self) -> list[Row]:
         """For each source, the instant up to which it speaks (None: never loaded)."""
@@ -225,77 +230,6 @@ class Services:
         return value
 
 
-_LISTED = (
-    "trades.channel, trades.order_no, trades.trade_no, trades.product, trades.client, trades.store,"
-    " trades.campaign, trades.amount_fen, trades.created_at, trades.paid_at, trades.outcome,"
-    " trades.failure_code, trades.refunded_fen, trades.billed_on"
-)
-_FIND = f"""
-select distinct {_LISTED}
-from lake.trades as trades
-semi join (
-    select channel, order_no
-    from lake.trade
-    where
-        home_day between list_min($days) and list_max($days)
-        and home_day in (select unnest($days))
-        and (order_no = $id or trade_no = $id or buyer = $id)
-    union all
-    select channel, order_no
-    from lake.refund
-    where
-        home_day between list_min($days) and list_max($days)
-        and home_day in (select unnest($days))
-        and refund_no = $id
-    union all
-    select channel, order_no
-    from lake.deliveries
-    where
-        home_day between list_min($days) and list_max($days)
-        and home_day in (select unnest($days))
-        and notify_id = $id and verdict = 'valid'
-) as hits using (channel, order_no)
-order by trades.created_at desc
-limit $limit
-"""
-_ONE = """
-select * from lake.trades
-where
-    channel = $channel and order_no = $order_no
-    and shop_day(created_at) between list_min($days) - 40 and list_max($days) + 40
-"""
-_REFUNDS = """
-select refund_no, amount_fen, requested_at, refunded_at, billed_on
-from lake.refund
-where
-    channel = $channel and order_no = $order_no
-    and home_day between list_min($days) and list_max($days)
-order by refunded_at
-"""
-_EVENTS = """
-select happened_at as at, event as what, coalesce(sub_code, code, closed_by) as detail,
-    amount_fen, 'checkout_log' as source
-from lake.checkout_log
-where
-    order_no = $order_no and coalesce(channel, $channel) = $channel
-    and home_day between list_min($days) and list_max($days)
-union all
-select received_at, 'notification', status, amount_fen, 'notification_log'
-from lake.deliveries
-where
-    order_no = $order_no and channel = $channel and verdict = 'valid'
-    and home_day between list_min($days) and list_max($days)
-union all
-select finished_at, 'bill_' || kind, cast(line.billed_on as varchar), order_fen, 'trade_bill'
-from lake.trade_lines as line
-semi join lake.current_days as owner
-    on line.load_id = owner.load_id and line.account = owner.account
-    and line.billed_on = owner.day and owner.kind = 'trade_bill'
-where
-    line.order_no = $order_no and line.channel = $channel
-    and line.home_day between list_min($days) and list_max($days)
-order by 1
-"""
 _COVERAGE = """
 with days as (
     select cast(day as date) as day

@@ -1,4 +1,4 @@
-"""The figures: trends, bars and shares."""
+"""The figures' common language: colours with one meaning each, type, spacing, number formats."""
 
 from __future__ import annotations
 
@@ -7,61 +7,55 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 COLOURS = {
-    "good": "#0F766E", "bad": "#C2410C", "money": "#1D4ED8", "open": "#94A3B8", "muted": "#64748B",
+    "good": "#0D9488", "bad": "#D9480F", "money": "#3B82F6", "open": "#94A3B8", "muted": "#64748B",
+    "before": "#A78BFA", "p50": "#0D9488", "p95": "#D97706", "p99": "#D9480F",
 }
-"""A colour means one thing everywhere; the pairs keep apart for colour-blind readers."""
+"""A colour means one thing everywhere; kept apart for colour-blind readers, on light and dark."""
+SERIES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8B8000", "#64748B")
+"""Okabe and Ito's palette, for categories without a meaning of their own."""
+BLUES = [[0, "rgba(59,130,246,0.06)"], [1, "rgba(37,99,235,0.95)"]]
+REDS = [[0, "rgba(217,72,15,0.04)"], [1, "rgba(217,72,15,0.95)"]]
+TEALS = [[0, "#D9480F"], [0.5, "#E7E5C8"], [1, "#0D9488"]]
 
-_FONT = "Noto Sans CJK SC, PingFang SC, Microsoft YaHei, Noto Sans, sans-serif"
-_HEIGHT = 300
+FONT = "Noto Sans CJK SC, PingFang SC, Microsoft YaHei, Noto Sans, sans-serif"
+HEIGHT = 300
+ROW = 30
 
 
-def _laid_out(figure: go.Figure, height: int = _HEIGHT) -> go.Figure:
+def laid_out(figure: go.Figure, height: int = HEIGHT, hover: str = "x unified") -> go.Figure:
+    """The figure with the house's margins, type and legend."""
     figure.update_layout(
         height=height,
-        margin={"l": 8, "r": 8, "t": 16, "b": 8},
-        font={"family": _FONT, "size": 13},
-        hovermode="x unified",
-        legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
+        margin={"l": 8, "r": 8, "t": 28, "b": 8},
+        font={"family": FONT, "size": 13},
+        hovermode=hover,
+        hoverlabel={"font": {"family": FONT, "size": 13}},
+        legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "x": 0, "font": {"size": 12}},
         separators=".,",
+        dragmode=False,
+        bargap=0.25,
     )
+    figure.update_xaxes(automargin=True, fixedrange=True)
+    figure.update_yaxes(automargin=True, fixedrange=True)
     return figure
 
 
-def money_trend(days: Sequence[str], yuan: Sequence[float | None], name: str) -> go.Figure:
-    """Money by day, as bars."""
-    figure = go.Figure(
-        go.Bar(
-            x=days, y=yuan, name=name, marker_color=COLOURS["money"],
-            hovertemplate="¥%{y:,.2f}<extra>" + name + "</extra>",
-        )
-    )
-    return _laid_out(figure)
-
-
-def rate_trend(
-    days: Sequence[str], rates: Sequence[float | None], lows: Sequence[float | None],
+def band(
+    figure: go.Figure, x: Sequence[object], lows: Sequence[float | None],
     highs: Sequence[float | None], name: str,
-) -> go.Figure:
-    """A rate by day with the band of its interval; days without a denominator leave a gap."""
-    figure = go.Figure()
-    band = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}
-    figure.add_scatter(x=days, y=highs, **band)
+) -> None:
+    """Add the band of an interval, without its own hover text."""
+    edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
+    figure.add_scatter(x=x, y=highs, showlegend=False, **edge)
     figure.add_scatter(
-        x=days, y=lows, fill="tonexty", fillcolor="rgba(15, 118, 110, 0.18)", **band
+        x=x, y=lows, fill="tonexty", fillcolor="rgba(13, 148, 136, 0.18)", name=name, **edge
     )
-    figure.add_scatter(
-        x=days, y=rates, mode="lines+markers", name=name,
-        line={"color": COLOURS["good"], "width": 2}, marker={"size": 4},
-        hovertemplate="%{y:.1%}<extra>" + name + "</extra>",
-    )
-    figure.update_yaxes(tickformat=".0%")
-    return _laid_out(figure)
 
 
 def bars(
     names: Sequence[str], values: Sequence[float], unit: str, colours: Sequence[str] | None = None
 ) -> go.Figure:
-    """Horizontal bars, the largest on top."""
+    """Horizontal bars, the first on top."""
     figure = go.Figure(
         go.Bar(
             x=list(values), y=list(names), orientation="h",
@@ -69,5 +63,10 @@ def bars(
             hovertemplate="%{y}: %{x:,}" + f" {unit}<extra></extra>",
         )
     )
-    figure.update_yaxes(autorange="reversed")
-    return _laid_out(figure, max(160, 30 * len(names) + 60)).update_layout(hovermode="closest")
+    figure.update_yaxes(autorange="reversed", tickfont={"size": 12})
+    return laid_out(figure, max(160, ROW * len(names) + 60), "closest")
+
+
+def share_axis(figure: go.Figure) -> go.Figure:
+    """The figure with its value axis in percent."""
+    return figure.update_yaxes(tickformat=".0%")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from dashboard.metrics.catalogue import Asked, Metric, filled
 from dashboard.metrics.intervals import ratio
 from dashboard.metrics.question import NAMED_DIMENSIONS, Question
@@ -50,6 +52,11 @@ def _rungs(asked: Asked) -> dict[tuple[object, ...], dict[str, int]]:
         key = tuple(row[name] for name in question.by)
         found.setdefault(key, {})[str(row["rung"])] = row["orders"]
     return found
+
+
+def share_of_later(rungs: Mapping[str, int]) -> float | None:
+    """The share of first receipts that came on delivery 2 or later."""
+    return ratio(sum(orders for rung, orders in rungs.items() if rung != "0"), sum(rungs.values()))
 
 
 METRIC = Metric(

@@ -55,6 +55,10 @@ class Question:
         """The same question split by these dimensions."""
         return Question(self.first_day, self.last_day, by, self.where)
 
+    def unfiltered(self) -> Question:
+        """The same period, of everything."""
+        return Question(self.first_day, self.last_day, self.by)
+
     def shifted(self, days: int) -> Question:
         """The same question asked of a period that many days earlier."""
         span = timedelta(days=days)

@@ -1,64 +1,110 @@
-"""Conversion: what became of every order created."""
+"""Conversion: what became of every order created, and why the rate moved."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from dashboard.charts.answers import outcome_bars, rate_by_day
-from dashboard.metrics.question import Question
+from dashboard.charts.answers import funnel, hour_of_week, rate_by_day, small_multiples
+from dashboard.metrics.question import NAMED_DIMENSIONS
 from dashboard.screens import parts
+from dashboard.screens.bar import View
+from dashboard.screens.change import explainer
+from dashboard.screens.parts import Card
 from dashboard.services import Services
-from dashboard.wording.formats import number, percent
+from dashboard.wording.labels import FIELDS
+
+RATES = {
+    "conversion.rate": "Order conversion",
+    "payment_success.rate": "Payment success",
+    "payment_success.first_attempt_rate": "First attempt",
+    "payment_success.recovery_rate": "Recovery",
+}
+WHY_PORTALS_DIFFER = (
+    "Your channel's portal counts attempts that reached it, or trades created there; orders whose"
+    " buyer left before the channel are unknown to it, and retries count again. Order conversion"
+    " counts every order of your checkout once; payment success leaves out what never reached the"
+    " channel; the first attempt's rate looks at attempt 1 only."
+)
 
 
-def render(services: Services, question: Question) -> None:
+def render(services: Services, view: View) -> None:
     """Draw the page."""
-    say, language = services.say, services.language
+    question = view.question
     conversion = services.metric("conversion", question)
     success = services.metric("payment_success", question)
     parts.as_of(services, conversion)
-    row = conversion.rows[0] if conversion.rows else {}
-    tried = success.rows[0] if success.rows else {}
-    cards = (
-        ("Orders", number(row.get("orders"), language), conversion),
-        ("Still open", number(row.get("open"), language), conversion),
-        ("Order conversion", percent(row.get("rate"), language), conversion),
-        ("Payment success", percent(tried.get("rate"), language), success),
-        ("First attempt", percent(tried.get("first_attempt_rate"), language), success),
-        ("Recovery", percent(tried.get("recovery_rate"), language), success),
-    )
-    for first in range(0, len(cards), 3):
-        for column, (label, value, answer) in zip(
-            st.columns(3), cards[first : first + 3], strict=True
-        ):
-            with column:
-                parts.card(services, label, value, answer)
+    _cards(services, view)
     parts.notes(services, conversion, success)
     if not conversion.rows:
-        st.info(say("Nothing in this period."), icon=":material/inbox:")
+        parts.nothing(services)
         return
-    daily = services.metric("conversion", parts.split(question, "day"))
-    st.subheader(say("Order conversion by day"), anchor=False)
-    parts.chart(rate_by_day(daily, say), "conversion-by-day")
-    with st.expander(say("As a table")):
-        parts.answer_table(services, daily, "conversion-by-day")
     outcomes = services.metric("outcomes", question)
-    st.subheader(say("What became of the orders"), anchor=False)
-    if outcomes.rows:
-        parts.chart(outcome_bars(outcomes, say), "outcomes")
-    parts.answer_table(services, outcomes, "outcomes")
-    st.caption(say("The classes add up to the decided orders; orders still open are not lost."))
-    _slices(services, question)
+    row = conversion.rows[0]
+    if outcomes.rows or row["open"]:
+        parts.section(services, "What became of the orders", outcomes)
+        figure = funnel(row["orders"], row["open"], outcomes, services.say)
+        parts.chart(services, figure, "funnel", "What became of the orders", outcomes)
+        st.caption(services.say(
+            "The classes add up to the orders created, to the unit; orders still open (hatched) are"
+            " not lost."
+        ))
+    _trend(services, view)
+    explainer(services, view)
+    _slices(services, view)
+    hours = services.metric("conversion", question.split("hour"))
+    parts.section(services, "Conversion by hour of the week", hours)
+    parts.chart(services, hour_of_week(hours, services.say), "hours", "Conversion by hour of the week")
 
 
-def _slices(services: Services, question: Question) -> None:
+def _cards(services: Services, view: View) -> None:
+    pairs = {
+        name: (services.metric(name, view.question),
+               services.metric(name, view.earlier) if view.earlier else None)
+        for name in ("conversion", "payment_success")
+    }
+
+    def made(label: str, name: str, field: str, shape: str, better: bool | None = True) -> Card:
+        now, then = pairs[name]
+        return Card(label, now, field, shape, then, (), better)  # type: ignore[arg-type]
+
+    parts.cards(services, [
+        made("Orders", "conversion", "orders", "number"),
+        made("Still open", "conversion", "open", "number", None),
+        made("Order conversion", "conversion", "rate", "percent"),
+        made("Payment success", "payment_success", "rate", "percent"),
+        made("First attempt", "payment_success", "first_attempt_rate", "percent"),
+        made("Recovery", "payment_success", "recovery_rate", "percent"),
+    ], 3)
+
+
+@st.fragment
+def _trend(services: Services, view: View) -> None:
     say = services.say
-    st.subheader(say("By product, client, store and campaign"), anchor=False)
-    names = ("product", "client", "store", "campaign")
-    for tab, name in zip(
-        st.tabs([say(label) for label in ("Product", "Client", "Store", "Campaign")]),
-        names, strict=True,
-    ):
-        with tab:
-            answer = services.metric("conversion", parts.split(question, name))
-            parts.answer_table(services, answer, f"conversion-by-{name}")
+    chosen = st.segmented_control(
+        say("Rate"), list(RATES), key="rate", default="conversion.rate", required=True,
+        format_func=lambda name: say(RATES[name]),
+    ) or "conversion.rate"
+    name, field = chosen.split(".")
+    daily = services.metric(name, view.question.split("day"))
+    earlier = services.metric(name, view.earlier.split("day")) if view.earlier else None
+    title = f"{RATES[chosen]} by day"
+    parts.section(services, title, daily)
+    figure = rate_by_day(daily, earlier, say, field)
+    parts.chart(services, figure, "rate-by-day", title, daily)
+    with st.expander(say("Why your channel's portal shows another number"), icon=":material/help:"):
+        st.markdown(say(WHY_PORTALS_DIFFER))
+
+
+@st.fragment
+def _slices(services: Services, view: View) -> None:
+    say = services.say
+    parts.section(services, "By product, client, store and campaign")
+    by = st.segmented_control(
+        say("Split by"), NAMED_DIMENSIONS[1:], key="split", default="product", required=True,
+        format_func=lambda name: say(FIELDS[name]), label_visibility="collapsed",
+    ) or "product"
+    daily = services.metric("conversion", view.question.split("day", by))
+    figure = small_multiples(daily, by, say)
+    parts.chart(services, figure, "slices", "By product, client, store and campaign")
+    whole = services.metric("conversion", view.question.split(by))
+    parts.answer_table(services, whole, f"conversion-by-{by}")

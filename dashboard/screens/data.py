@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard.metrics.question import Question
 from dashboard.screens import parts
+from dashboard.screens.bar import View
 from dashboard.services import Services
 from dashboard.wording.tables import word
 from loaders.errors import MdashError
@@ -16,7 +16,7 @@ _LOADS = (
 )
 
 
-def render(services: Services, question: Question) -> None:
+def render(services: Services, view: View) -> None:
     """Draw the page."""
     say = services.say
     _upload(services)
@@ -26,7 +26,7 @@ def render(services: Services, question: Question) -> None:
     st.subheader(say("How fresh the numbers are"), anchor=False)
     parts.rows_table(services, services.freshness(), ["source", "watermark"], "freshness")
     st.subheader(say("What is loaded for which day"), anchor=False)
-    covered = services.coverage(question.first_day, question.last_day)
+    covered = services.coverage(view.question.first_day, view.question.last_day)
     names = ("day", "checkout_log", "notification_log", "trade_bill", "account_bill")
     parts.rows_table(services, covered, names, "coverage")
     st.subheader(say("Loads"), anchor=False)

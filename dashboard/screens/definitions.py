@@ -5,13 +5,13 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard.metrics.catalogue import metrics
-from dashboard.metrics.question import Question
+from dashboard.screens.bar import View
 from dashboard.services import Services
 from dashboard.wording.labels import FIELDS
 from dashboard.wording.tables import word
 
 
-def render(services: Services, _question: Question) -> None:
+def render(services: Services, _view: View) -> None:
     """Draw the page."""
     say = services.say
     for metric in metrics().values():

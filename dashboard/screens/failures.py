@@ -1,28 +1,70 @@
-"""Failures: why attempts fail, where, and what it loses."""
+"""Failures: why attempts fail, where, when, and what it loses."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
-from dashboard.charts.answers import failure_bars
-from dashboard.metrics.question import Question
+from dashboard.charts.failures import pareto, reasons_by_day, source_stage
+from dashboard.metrics.catalogue import Answer
+from dashboard.metrics.worth import worth
 from dashboard.screens import parts
+from dashboard.screens.bar import View
 from dashboard.services import Services
 
+_WORTH = ("reason", "orders", "lost_fen", "monthly_fen", "best_fen", "best_slice")
 
-def render(services: Services, question: Question) -> None:
+
+def render(services: Services, view: View) -> None:
     """Draw the page."""
-    say = services.say
+    say, question = services.say, view.question
     failures = services.metric("failures", question)
     parts.as_of(services, failures)
     parts.notes(services, failures)
     if not failures.rows:
-        st.info(say("Nothing in this period."), icon=":material/inbox:")
+        parts.nothing(services)
         return
-    st.subheader(say("Lost value by reason"), anchor=False)
-    parts.chart(failure_bars(failures, say), "failures")
-    parts.answer_table(services, failures, "failures")
-    st.caption(say(failures.metric.definition))
-    st.subheader(say("By day"), anchor=False)
-    daily = services.metric("failures", parts.split(question, "day"))
-    parts.answer_table(services, daily, "failures-by-day")
+    parts.section(services, "Lost value by reason", failures)
+    parts.chart(services, pareto(failures, say), "pareto", "Lost value by reason")
+    _drill(services, failures)
+    by_product = services.metric("failures", question.split("product", "client"))
+    orders = services.metric("conversion", question.split("product", "client"))
+    parts.section(services, "What a fix is worth")
+    rows = worth(by_product, orders, question.days)
+    parts.rows_table(services, rows, _WORTH, "worth")
+    st.caption(say(
+        "A month: the loss at the present pace. Gain: what would not be lost if every product and"
+        " client failed as rarely for this reason as the best one with at least 200 orders does."
+    ))
+    left, right = st.columns(2)
+    with left:
+        parts.section(services, "Who and where")
+        parts.chart(services, source_stage(failures, say), "matrix", "Who and where")
+    with right:
+        parts.section(services, "Codes not mapped yet")
+        _unmapped(services, failures)
+    daily = services.metric("failures", question.split("day"))
+    parts.section(services, "Failed attempts by day", daily)
+    parts.chart(services, reasons_by_day(daily, say), "reasons-by-day", "Failed attempts by day", daily)
+
+
+@st.fragment
+def _drill(services: Services, failures: Answer) -> None:
+    """The reasons as a table; a selected one leads to its trades."""
+    names = failures.metric.fields
+    picked = parts.rows_table(services, failures.rows, names, "failures", selectable=True)
+    if picked is None:
+        st.caption(services.say("Select a row to see its trades."))
+        return
+    row: dict[str, Any] = failures.rows[picked]
+    where = {"reason": row["reason"]} | ({"code": row["code"]} if row["code"] else {})
+    parts.link(services, "trades", services.say("See these trades"), where)
+
+
+def _unmapped(services: Services, failures: Answer) -> None:
+    rows = [row for row in failures.rows if row["reason"] == "unmapped"]
+    if rows:
+        parts.rows_table(services, rows, ("code", "stage", "attempts", "orders", "lost_fen"), "unmapped")
+    else:
+        st.caption(services.say("Every code of this period has a class."))

@@ -1,63 +1,88 @@
-"""Overview: the period's numbers, their trend, and how fresh they are."""
+"""Overview: the latest day, the period's numbers, what needs attention, and how fresh they are."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from dashboard.charts.answers import failure_bars, sales_by_day
-from dashboard.metrics.question import Question
+from dashboard.charts.answers import day_against_day, sales_by_day, spark
+from dashboard.charts.failures import failure_bars
+from dashboard.metrics.day import against_same_weekday
 from dashboard.screens import parts
+from dashboard.screens.bar import View
+from dashboard.screens.parts import Card
 from dashboard.services import Services
-from dashboard.wording.formats import money, number, percent
 
 
-def render(services: Services, question: Question) -> None:
+def render(services: Services, view: View) -> None:
     """Draw the page."""
+    say, question = services.say, view.question
     sales = services.metric("sales", question)
     parts.as_of(services, sales)
-    _cards(services, question)
-    daily = services.metric("sales", parts.split(question, "day"))
-    st.subheader(services.say("Paid by day"), anchor=False)
+    _cards(services, view)
+    left, right = st.columns([3, 2])
+    with left:
+        parts.attention(services, services.attention(question))
+    with right:
+        _latest_day(services, view)
+    daily = services.metric("sales", question.split("day"))
+    parts.section(services, "Paid by day", daily)
     if daily.rows:
-        parts.chart(sales_by_day(daily, services.say), "sales-by-day")
-        with st.expander(services.say("As a table")):
-            parts.answer_table(services, daily, "sales-by-day")
-    failures = services.metric("failures", question)
-    st.subheader(services.say("Why payments fail"), anchor=False)
-    if failures.rows:
-        parts.chart(failure_bars(failures, services.say), "failures")
+        earlier = services.metric("sales", view.earlier.split("day")) if view.earlier else None
+        parts.chart(services, sales_by_day(daily, earlier, say), "sales-by-day", "Paid by day", daily)
     else:
-        st.info(services.say("Nothing in this period."), icon=":material/inbox:")
-    st.subheader(services.say("How fresh the numbers are"), anchor=False)
-    parts.rows_table(services, services.freshness(), ["source", "watermark"], "freshness")
+        parts.nothing(services)
+    left, right = st.columns(2)
+    with left:
+        failures = services.metric("failures", question)
+        parts.section(services, "Why payments fail", failures)
+        if failures.rows:
+            parts.chart(services, failure_bars(failures, say), "failures", "Why payments fail")
+            parts.link(services, "failures", say("All reasons"))
+        else:
+            parts.nothing(services)
+    with right:
+        parts.section(services, "How fresh the numbers are")
+        parts.rows_table(services, services.freshness(), ["source", "watermark"], "freshness")
 
 
-def _cards(services: Services, question: Question) -> None:
-    language = services.language
-    sales = services.metric("sales", question)
-    conversion = services.metric("conversion", question)
-    success = services.metric("payment_success", question)
-    settlement = services.metric("settlement", Question(question.first_day, question.last_day))
-    sold = sales.rows[0] if sales.rows else {}
-    converted = conversion.rows[0] if conversion.rows else {}
-    succeeded = success.rows[0] if success.rows else {}
-    settled = settlement.rows[0] if settlement.rows else {}
-    cards = (
-        ("Paid", money(sold.get("paid_fen"), language), sales),
-        ("Orders", number(sold.get("orders"), language), sales),
-        ("Order conversion", percent(converted.get("rate"), language), conversion),
-        ("Payment success", percent(succeeded.get("rate"), language), success),
-        ("Buyers", number(sold.get("buyers"), language), sales),
-        ("Refunded", money(sold.get("refunded_fen"), language), sales),
-        ("Average order", money(sold.get("average_order_fen"), language), sales),
-        ("Net settlement", money(settled.get("net_fen"), language), settlement),
-    )
-    for first in range(0, len(cards), 4):
-        for column, (label, value, answer) in zip(
-            st.columns(4), cards[first : first + 4], strict=True
-        ):
-            with column:
-                parts.card(services, label, value, answer)
+def _latest_day(services: Services, view: View) -> None:
+    """The latest day against the same weekday a week earlier, hour by hour."""
+    last = view.question.last(1)
+    day = against_same_weekday(services.metric("sales", last.shifted(7).split("hour")),
+                               services.metric("sales", last.split("hour")))
+    if day is None:
+        return
+    with st.container(border=True):
+        names = (last.last_day.isoformat(), last.shifted(7).last_day.isoformat())
+        st.markdown(f"**{services.say('Latest day against the same weekday')}**")
+        parts.pair(services, day.paid_fen, day.paid_before_fen)
+        figure = day_against_day(day.hours, day.hours_before, names)
+        parts.chart(services, figure, "latest-day", "Latest day against the same weekday")
+
+
+def _cards(services: Services, view: View) -> None:
+    question, earlier = view.question, view.earlier
+    bare = question.unfiltered()
+    now = {name: services.metric(name, question) for name in ("sales", "conversion", "payment_success")}
+    then = {name: services.metric(name, earlier) for name in now} if earlier else {}
+    daily = {name: services.metric(name, question.split("day")) for name in now}
+    settled = services.metric("settlement", bare)
+    was_settled = services.metric("settlement", earlier.unfiltered()) if earlier else None
+
+    def made(label: str, name: str, field: str, shape: str, better: bool | None = True) -> Card:
+        line = spark(daily[name], field, question.last_day)
+        return Card(label, now[name], field, shape, then.get(name), line, better)  # type: ignore[arg-type]
+
+    parts.cards(services, [
+        made("Paid", "sales", "paid_fen", "money"),
+        made("Order conversion", "conversion", "rate", "percent"),
+        made("Payment success", "payment_success", "rate", "percent"),
+        made("Orders", "sales", "orders", "number"),
+        made("Buyers", "sales", "buyers", "number"),
+        made("Average order", "sales", "average_order_fen", "money"),
+        made("Refunded", "sales", "refunded_fen", "money", False),
+        Card("Net settlement", settled, "net_fen", "money", was_settled),
+    ])
     if question.where:
         st.caption(services.say("Settlement is not filtered by product, client, store or campaign."))
-    parts.notes(services, sales, conversion, success, settlement)
+    parts.notes(services, *now.values(), settled)

@@ -1,70 +1,33 @@
-"""What screens share: the filter bar, cards, tables and states."""
+"""What screens share: cards, charts, tables and states."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import plotly.graph_objects as go
 import streamlit as st
 
+from dashboard.metrics.attention import Finding
 from dashboard.metrics.catalogue import Answer
-from dashboard.metrics.question import Question
+from dashboard.metrics.question import NAMED_DIMENSIONS
 from dashboard.services import Services
-from dashboard.wording.formats import instant
-from dashboard.wording.labels import FIELDS
+from dashboard.wording.formats import change, instant, money, number, percent
+from dashboard.wording.sentences import sentence
 from dashboard.wording.tables import columns, table
 
-DEFAULT_DAYS = 30
-_BAR = ("product", "client", "store", "campaign")
-
-
-def filter_bar(services: Services) -> Question:
-    """Period and dimensions, kept in the URL."""
-    say = services.say
-    last = services.last_day()
-    first = last - timedelta(days=DEFAULT_DAYS - 1)
-    choices = services.choices()
-    with st.container(horizontal=True, key="filter-bar", vertical_alignment="bottom"):
-        days = st.date_input(
-            say("Period"), value=(first, last), key="days", bind="query-params",
-            format="YYYY-MM-DD", width=250,
-        )
-        chosen = sum(bool(st.session_state.get(name)) for name in _BAR)
-        label = say("Filters ({count})", count=chosen) if chosen else say("Filters")
-        with st.popover(label, icon=":material/tune:"):
-            where = {
-                name: st.multiselect(
-                    say(FIELDS[name]), choices[name], key=name, bind="query-params",
-                    placeholder=say("all"),
-                )
-                for name in _BAR
-            }
-    begin, end = _period(days, first, last)
-    filters = {name: found for name, found in where.items() if found}
-    if filters:
-        listed = [f"{say(FIELDS[name])}: {', '.join(found)}" for name, found in filters.items()]
-        st.caption(say("Only {filters}", filters=" · ".join(listed)))
-    return Question(begin, end, (), filters)
-
-
-def _period(days: Any, first: date, last: date) -> tuple[date, date]:
-    """While only the first day of a period has been picked, it is that one day."""
-    if isinstance(days, date):
-        return days, days
-    if len(days) == 0:
-        return first, last
-    return days[0], days[-1]
-
-
-def split(question: Question, *by: str) -> Question:
-    """The same question split by dimensions."""
-    return Question(question.first_day, question.last_day, by, question.where)
+_STYLE = """<style>
+.stMainBlockContainer { padding: 2.4rem clamp(1rem, 4vw, 4rem) 4rem; }
+[data-testid="stMetricLabel"] { opacity: .85; }
+[data-testid="stHeader"] { background: transparent; }
+@media (max-width: 640px) { .stMainBlockContainer { padding-top: 3.2rem; } }
+</style>"""
 
 
 def heading(services: Services, title: str) -> None:
-    """The page's title."""
+    """The page's title, and the house's spacing."""
+    st.html(_STYLE)
     st.title(services.say(title), anchor=False)
 
 
@@ -74,12 +37,88 @@ def as_of(services: Services, answer: Answer) -> None:
         st.caption(services.say("As of {at}", at=instant(answer.as_of, services.timezone)))
 
 
-def card(services: Services, label: str, value: str, answer: Answer) -> None:
-    """One number with its definition behind the question mark."""
-    say = services.say
+def section(services: Services, title: str, answer: Answer | None = None) -> None:
+    """A section's title, with the definition of its number behind the question mark."""
+    told = defined(services, answer) if answer else None
+    st.subheader(services.say(title), anchor=False, help=told)
+
+
+def defined(services: Services, answer: Answer) -> str:
+    """A metric's definition in words, with its name and version."""
     metric = answer.metric
-    told = f"{say(metric.definition)} ({metric.name} v{metric.version})"
-    st.metric(say(label), value, border=True, help=told)
+    return f"{services.say(metric.definition)} ({metric.name} v{metric.version})"
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One number of a page. `value`, `before`: the field now and in the period compared with."""
+
+    label: str
+    answer: Answer
+    field: str
+    shape: Literal["money", "number", "percent"]
+    earlier: Answer | None = None
+    line: Sequence[float] = ()
+    is_better_up: bool | None = True
+
+
+def card(services: Services, item: Card) -> None:
+    """A number with its change, its small line, and its definition behind the question mark."""
+    shown = {"money": money, "number": number, "percent": percent}[item.shape]
+    value = item.answer.rows[0].get(item.field) if item.answer.rows else None
+    before = item.earlier.rows[0].get(item.field) if item.earlier and item.earlier.rows else None
+    up = {True: "normal", False: "inverse", None: "off"}
+    st.metric(
+        services.say(item.label),
+        shown(value, services.language),
+        change(value, before, item.shape, services.language),
+        border=True,
+        help=defined(services, item.answer),
+        delta_color=up[item.is_better_up],  # type: ignore[arg-type]
+        chart_data=list(item.line) or None,
+        chart_type="area",
+        height="stretch",
+    )
+
+
+def cards(services: Services, items: Sequence[Card], in_a_row: int = 4) -> None:
+    """Cards side by side; on a phone one below the other."""
+    for first in range(0, len(items), in_a_row):
+        for column, item in zip(st.columns(in_a_row), items[first : first + in_a_row], strict=False):
+            with column:
+                card(services, item)
+
+
+def attention(services: Services, findings: Sequence[Finding]) -> None:
+    """What stands out, each with how sure it is and the way to why."""
+    say = services.say
+    with st.container(border=True, key="attention"):
+        st.markdown(f"**{say('Needs attention')}**")
+        if not findings:
+            st.caption(say("Nothing stands out from chance."))
+        for finding in findings:
+            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                icon = ":green[▲]" if finding.is_good else ":orange[●]"
+                st.markdown(f"{icon} {sentence(services, finding)}", width="stretch")
+                link(services, finding.page, say("See why"), finding.where)
+
+
+def link(
+    services: Services, page: str, label: str, where: Mapping[str, Any] | None = None
+) -> None:
+    """A way to another screen that keeps the reader's filters."""
+    pages = st.session_state.get("pages", {})
+    kept = {name: st.query_params.get_all(name) for name in ("days", *NAMED_DIMENSIONS)}
+    added = {
+        name: ",".join(str(part) for part in value) if isinstance(value, tuple) else str(value)
+        for name, value in (where or {}).items()
+    }
+    params = {name: value for name, value in kept.items() if value} | added
+    if page in pages:
+        st.page_link(
+            pages[page], label=label, icon=":material/arrow_forward:", width="content",
+            query_params=params | {"lang": services.language},
+        )
 
 
 def notes(services: Services, *answers: Answer) -> None:
@@ -88,13 +127,21 @@ def notes(services: Services, *answers: Answer) -> None:
     for answer in answers:
         for template, values in answer.notes:
             told[services.say(template, **values)] = None
-    for sentence in told:
-        st.info(sentence, icon=":material/info:")
+    for told_once in told:
+        st.info(told_once, icon=":material/info:")
 
 
-def chart(figure: go.Figure, name: str) -> None:
-    """A figure under the page's theme."""
-    st.plotly_chart(figure, key=f"chart-{name}", config={"displaylogo": False}, alt=name)
+def chart(
+    services: Services, figure: go.Figure, name: str, title: str, answer: Answer | None = None
+) -> None:
+    """A figure under the page's theme, its numbers as a table below."""
+    st.plotly_chart(
+        figure, key=f"chart-{name}", alt=services.say(title),
+        config={"displaylogo": False, "displayModeBar": False},
+    )
+    if answer is not None and answer.rows:
+        with st.expander(services.say("As a table"), icon=":material/table:"):
+            answer_table(services, answer, name)
 
 
 def rows_table(
@@ -126,10 +173,25 @@ def rows_table(
     return picked[0] if picked else None
 
 
+def nothing(services: Services) -> None:
+    """What stands where a period has no rows."""
+    st.info(services.say("Nothing in this period."), icon=":material/inbox:")
+
+
+def pair(services: Services, fen: int, before_fen: int) -> None:
+    """An amount and how it stands against another."""
+    language = services.language
+    moved = change(fen, before_fen, "money", language)
+    st.metric(
+        services.say("Paid on the latest day"), money(fen, language), moved,
+        label_visibility="collapsed",
+    )
+
+
 def answer_table(services: Services, answer: Answer, key: str) -> None:
     """An answer's rows, with its definition below."""
     if not answer.rows:
-        st.info(services.say("Nothing in this period."), icon=":material/inbox:")
+        nothing(services)
         return
     rows_table(services, answer.rows, [*answer.question.by, *answer.metric.fields], key)
 

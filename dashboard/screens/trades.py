@@ -6,10 +6,12 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.metrics.question import Question
+from dashboard.listings import PICKS
 from dashboard.screens import parts
+from dashboard.screens.bar import View
 from dashboard.services import Services
 from dashboard.wording.formats import day, instant, money
+from dashboard.wording.labels import FIELDS
 from dashboard.wording.tables import word
 
 _LISTED = (
@@ -18,7 +20,7 @@ _LISTED = (
 )
 
 
-def render(services: Services, question: Question) -> None:
+def render(services: Services, view: View) -> None:
     """Draw the page."""
     say = services.say
     wanted = st.text_input(
@@ -31,7 +33,8 @@ def render(services: Services, question: Question) -> None:
             st.warning(say("There is no trade with this id."), icon=":material/search_off:")
             return
     else:
-        found = services.recent_trades(question)
+        picks = _picks(services)
+        found = services.recent_trades(view.question, picks)
         st.caption(say("The latest {count} trades of the period.", count=len(found)))
     if not found:
         st.info(say("Nothing in this period."), icon=":material/inbox:")
@@ -44,6 +47,24 @@ def render(services: Services, question: Question) -> None:
         st.caption(say("Select a row to see the trade."))
     else:
         _one(services, found[picked])
+
+
+def _picks(services: Services) -> dict[str, str]:
+    """What the link that led here narrows the list by; each can be taken off."""
+    say = services.say
+    picks = {name: st.query_params[name] for name in PICKS if st.query_params.get(name)}
+    if not picks:
+        return {}
+
+    def forget() -> None:
+        for name in PICKS:
+            st.query_params.pop(name, None)
+
+    with st.container(horizontal=True, vertical_alignment="center"):
+        listed = " · ".join(f"{say(FIELDS[name])}: {word(value, say)}" for name, value in picks.items())
+        st.markdown(say("Only {filters}", filters=listed), width="content")
+        st.button(say("Show all"), on_click=forget, icon=":material/close:", type="tertiary")
+    return picks
 
 
 def _one(services: Services, row: dict[str, Any]) -> None:

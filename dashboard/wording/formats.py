@@ -72,3 +72,24 @@ def seconds(value: float | str | None, language: str) -> str:
         if span >= size or size == 0.001:
             return f"{span / size:.3g} {chinese if language == 'zh' else english}"
     return NOTHING
+
+
+def points(change: float | None, language: str) -> str:
+    """A difference of two fractions in percentage points, signed."""
+    if change is None:
+        return NOTHING
+    unit = "个百分点" if language == "zh" else "pp"
+    return f"{change * 100:+.1f} {unit}".replace("-", "−")
+
+
+def change(
+    value: int | float | Decimal | None, before: int | float | Decimal | None, shape: str,
+    language: str,
+) -> str | None:
+    """How a number moved, signed: rates in percentage points, others in percent. None if unknown."""
+    if value is None or before is None:
+        return None
+    now, then = float(value), float(before)
+    if shape == "percent":
+        return f"{(now - then) * 100:+.1f} {'个百分点' if language == 'zh' else 'pp'}"
+    return f"{(now - then) / abs(then):+.1%}" if then else None

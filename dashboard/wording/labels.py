@@ -25,7 +25,8 @@ FIELDS = {
     "what": "Event", "detail": "Detail", "watermark": "Known up to", "checkout_log": "Checkout log",
     "notification_log": "Notification log", "trade_bill": "Trade bill",
     "account_bill": "Account bill", "refund_no": "Refund", "requested_at": "Requested at",
-    "refunded_at": "Refunded at",
+    "refunded_at": "Refunded at", "took_s": "Took", "monthly_fen": "A month (yuan)",
+    "best_fen": "Gain (yuan)", "best_slice": "Best slice", "effect": "Effect", "state": "State",
 }
 WORDS = {
     "paid": "paid", "paid_late": "paid late", "closed_by_merchant": "closed by the shop",
@@ -44,7 +45,7 @@ WORDS = {
     "duplicate": "duplicate", "refused": "refused", "undone": "taken back", "partial": "partial",
     "order": "order created", "attempt": "attempt", "close": "closed",
     "bill_payment": "payment on the bill", "bill_refund": "refund on the bill",
-    "bill_other": "other line on the bill", "alipay": "Alipay",
+    "unnotified": "no notification came", "bill_other": "other line on the bill", "alipay": "Alipay",
 }
 WORDED = frozenset(
     {"outcome", "source", "stage", "reason", "kind", "status", "what", "channel"}

@@ -8,12 +8,15 @@ from pathlib import Path
 
 from babel.messages.pofile import read_po
 
+from dashboard.charts.answers import WEEKDAYS
 from dashboard.metrics.catalogue import metrics
+from dashboard.screens.bar import COMPARISONS
+from dashboard.screens.conversion import RATES
 from dashboard.wording.labels import FIELDS, WORDS
 from loaders.errors import MdashError
 
 ROOT = Path(__file__).resolve().parents[2]
-SPEAKERS = {"say", "Reject", "heading", "card"}
+SPEAKERS = {"say", "Reject", "heading", "section", "chart", "Card", "Finding", "made"}
 ERRORS = {"MdashError", "ConfigurationError", "UnknownMetric", "RefusedInput", "BadSignature",
           "StoreBusy"}
 
@@ -45,7 +48,7 @@ def sentences(path: Path) -> set[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             name = getattr(node.func, "id", getattr(node.func, "attr", ""))
-            first = {"Reject": 1, "heading": 1, "card": 1, "translate": 1}.get(name, 0)
+            first = {"Reject": 1, "heading": 1, "section": 1, "chart": 3, "translate": 1}.get(name, 0)
             if name in SPEAKERS | ERRORS | {"translate"} and len(node.args) > first:
                 text = constant(node.args[first], names)
                 if text:
@@ -64,7 +67,8 @@ def all_sentences() -> set[str]:
     for room in ("loaders", "dashboard"):
         for path in (ROOT / room).rglob("*.py"):
             found |= sentences(path)
-    found |= set(FIELDS.values()) | set(WORDS.values())
+    found |= set(FIELDS.values()) | set(WORDS.values()) | set(COMPARISONS.values()) | set(WEEKDAYS)
+    found |= {f"{name} by day" for name in RATES.values()} | set(RATES.values())
     for metric in metrics().values():
         found |= {metric.title, metric.definition}
     return found

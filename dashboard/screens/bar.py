@@ -1,0 +1,96 @@
+"""The filter bar: period, comparison and dimensions, kept in the URL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import streamlit as st
+
+from dashboard.metrics.question import NAMED_DIMENSIONS, Question
+from dashboard.services import Services
+from dashboard.wording.labels import FIELDS
+
+DEFAULT_DAYS = 30
+COMPARISONS = {"previous": "the period before", "weeks": "4 weeks before", "none": "nothing"}
+_PRESETS = (1, 7, 30, 90, 365)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the reader looks at: the question, and the earlier one it is compared with."""
+
+    question: Question
+    earlier: Question | None
+
+
+def filter_bar(services: Services) -> View:
+    """Draw the bar; returns what was chosen."""
+    say = services.say
+    last = services.last_day()
+    first = last - timedelta(days=DEFAULT_DAYS - 1)
+    with st.container(horizontal=True, key="filter-bar", vertical_alignment="bottom"):
+        days = st.date_input(
+            say("Period"), value=(first, last), key="days", bind="query-params",
+            format="YYYY-MM-DD", width=250,
+        )
+        _presets(services, last)
+        compare = st.selectbox(
+            say("Compare with"), list(COMPARISONS), key="compare", bind="query-params", width=170,
+            format_func=lambda name: say(COMPARISONS[name]),
+        )
+        where = _dimensions(services)
+    filters = {name: found for name, found in where.items() if found}
+    if filters:
+        listed = [f"{say(FIELDS[name])}: {', '.join(found)}" for name, found in filters.items()]
+        st.caption(say("Only {filters}", filters=" · ".join(listed)))
+    question = Question(*_period(days, first, last), (), filters)
+    return View(question, _earlier(question, compare))
+
+
+def _presets(services: Services, last: date) -> None:
+    """Buttons for the usual periods, all ending with the latest day."""
+    say = services.say
+
+    def take() -> None:
+        days = st.session_state["preset"]
+        if days:
+            st.session_state["days"] = (last - timedelta(days=days - 1), last)
+
+    st.segmented_control(
+        say("Last days"), _PRESETS, key="preset", on_change=take, label_visibility="collapsed",
+        format_func=lambda days: say("{count} d", count=days),
+    )
+
+
+def _dimensions(services: Services) -> dict[str, list[str]]:
+    say = services.say
+    choices = services.choices()
+    chosen = sum(bool(st.session_state.get(name)) for name in NAMED_DIMENSIONS)
+    label = say("Filters ({count})", count=chosen) if chosen else say("Filters")
+    with st.popover(label, icon=":material/tune:"):
+        return {
+            name: st.multiselect(
+                say(FIELDS[name]), choices[name], key=name, bind="query-params",
+                placeholder=say("all"),
+            )
+            for name in NAMED_DIMENSIONS
+        }
+
+
+def _period(days: Any, first: date, last: date) -> tuple[date, date]:
+    """While only the first day of a period has been picked, it is that one day."""
+    if isinstance(days, date):
+        return days, days
+    if len(days) == 0:
+        return first, last
+    return days[0], days[-1]
+
+
+def _earlier(question: Question, compare: str | None) -> Question | None:
+    """The period to compare with: as long, and made of the same weekdays where it can be."""
+    if compare == "none":
+        return None
+    span = 28 if compare == "weeks" else question.days
+    return question.shifted(span)
