@@ -129,7 +129,9 @@ def small_multiples(answer: Answer, by: str, say: Say, field: str = "rate") -> g
     for row in answer.rows:
         sizes[row[by]] = sizes.get(row[by], 0) + row["orders"]
     shown = sorted(sizes, key=lambda value: -sizes[value])[:PANELS]
-    titles = [f"{value or say('none')} · {sizes[value]:,}" for value in shown]
+    titles = [
+        f"{word(value, say) if value else say('none')} · {sizes[value]:,}" for value in shown
+    ]
     lines = max(1, (len(shown) + 1) // 2)
     figure = make_subplots(
         rows=lines, cols=2, shared_xaxes=True, shared_yaxes=True, subplot_titles=titles,

@@ -19,6 +19,7 @@ TEALS = [[0, "#D9480F"], [0.5, "#E7E5C8"], [1, "#0D9488"]]
 
 FONT = "Noto Sans CJK SC, PingFang SC, Microsoft YaHei, Noto Sans, sans-serif"
 HEIGHT = 300
+DAY = "%m-%d"
 ROW = 30
 
 
@@ -35,7 +36,9 @@ def laid_out(figure: go.Figure, height: int = HEIGHT, hover: str = "x unified") 
         dragmode=False,
         bargap=0.25,
     )
-    figure.update_xaxes(automargin=True, fixedrange=True)
+    figure.update_xaxes(
+        automargin=True, fixedrange=True, tickformatstops=[{"dtickrange": [None, None], "value": DAY}]
+    )
     figure.update_yaxes(automargin=True, fixedrange=True)
     return figure
 

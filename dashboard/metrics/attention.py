@@ -10,13 +10,14 @@ from typing import Any
 
 from dashboard.metrics.answers import Answers
 from dashboard.metrics.change import LEAST_ORDERS, Change, Part, explain
-from dashboard.metrics.intervals import difference_p, discoveries, newcombe, ratio, wilson
+from dashboard.metrics.intervals import difference_p, discoveries, newcombe, wilson
 from dashboard.metrics.question import Question
 from loaders.store.reader import Row
 
 DAYS = 7
 INCIDENT_DAYS = 30
-INCIDENT_DROP = 0.15
+HOUR_DROP = 0.15
+DAY_DROP = 0.03
 MOVED_BY = 0.01
 MISSING_RATE = 0.005
 UNMAPPED_RATE = 0.02
@@ -56,41 +57,78 @@ def findings(answers: Answers, question: Question, now: datetime) -> list[Findin
 
 
 def _incidents(answers: Answers, question: Question) -> Iterator[Finding]:
-    """Stretches of hours in which far fewer orders were paid than usual."""
+    """Stretches of hours or days in which far fewer orders were paid than usual."""
     month = question.last(INCIDENT_DAYS)
-    rows = answers.metric("conversion", month.split("hour")).rows
-    paid, matured = (sum(row[name] or 0 for row in rows) for name in ("paid", "matured"))
-    usual = ratio(paid, matured)
+    whole = answers.metric("conversion", month).rows
+    usual = whole[0]["rate"] if whole else None
     if usual is None:
         return
-    bad = [row for row in rows if _is_far_below(row, usual)]
-    stretches = sorted(_stretches(bad), key=lambda rows: -sum(row["matured"] for row in rows))
-    for stretch in stretches[:SHOWN_INCIDENTS]:
-        size, won = (sum(row[name] for row in stretch) for name in ("matured", "paid"))
-        first, last = stretch[0]["hour"], stretch[-1]["hour"] + timedelta(hours=1)
-        low, high = wilson(won, size)
-        yield Finding(
-            "From {begin} to {end} only {rate} of {orders} orders were paid; usual is {usual_rate}.",
-            {"begin": f"{first:%m-%d %H:00}", "end": f"{last:%H:00}", "rate": won / size,
-             "orders": size, "usual_rate": usual},
-            "conversion", first.date(),
-            None if low is None else low - usual, None if high is None else high - usual,
-            {"days": (first.date(), first.date())},
-        )
+    hours, days = (
+        _stretches(answers.metric("conversion", month.split(by)).rows, by, usual, drop, least)
+        for by, drop, least in (("hour", HOUR_DROP, 10), ("day", DAY_DROP, LEAST_ORDERS - 10))
+    )
+    for stretch in _gravest(hours):
+        yield _hours_finding(stretch, usual)
+    told = {row["hour"].date() for stretch in _gravest(hours) for row in stretch}
+    for stretch in _gravest([one for one in days if not told & {row["day"] for row in one}]):
+        yield _days_finding(answers, question, stretch, usual)
 
 
-def _is_far_below(row: Row, usual: float) -> bool:
-    if row["paid"] is None or row["matured"] < 10:
-        return False
-    high = wilson(row["paid"], row["matured"])[1]
-    return high is not None and high < usual - INCIDENT_DROP
+def _gravest(stretches: list[list[Row]]) -> list[list[Row]]:
+    """The stretches that lost most."""
+    lost = sorted(stretches, key=lambda rows: sum(row["paid"] - row["matured"] for row in rows))
+    return lost[:SHOWN_INCIDENTS]
 
 
-def _stretches(rows: Iterable[Row]) -> list[list[Row]]:
-    """Hours in a row, as lists."""
+def _hours_finding(stretch: list[Row], usual: float) -> Finding:
+    first, last = stretch[0]["hour"], stretch[-1]["hour"] + timedelta(hours=1)
+    return _finding(
+        stretch, usual, f"{first:%m-%d %H:00}", f"{last:%H:00}", (first.date(), first.date()), None
+    )
+
+
+def _days_finding(
+    answers: Answers, question: Question, stretch: list[Row], usual: float
+) -> Finding:
+    """A stretch of days, with what made it differ from the four weeks before."""
+    first, last = stretch[0]["day"], stretch[-1]["day"]
+    then = Question(first, last, (), question.where)
+    before = Question(first - timedelta(days=28), first - timedelta(days=1), (), question.where)
+    change = change_of(answers, before, then)
+    top = change.contributors(1) if change else []
+    return _finding(
+        stretch, usual, f"{first:%m-%d}", f"{last:%m-%d}", (first, last), top[0] if top else None
+    )
+
+
+def _finding(
+    stretch: list[Row], usual: float, begin: str, end: str, days: tuple[date, date],
+    part: Part | None,
+) -> Finding:
+    size, won = (sum(row[name] for row in stretch) for name in ("matured", "paid"))
+    low, high = wilson(won, size)
+    return Finding(
+        "From {begin} to {end} only {rate} of {orders} orders were paid; usual is {usual_rate}.",
+        {"begin": begin, "end": end, "rate": won / size, "orders": size, "usual_rate": usual},
+        "conversion", None,
+        None if low is None else low - usual, None if high is None else high - usual,
+        {"days": days}, part,
+    )
+
+
+def _stretches(
+    rows: Iterable[Row], by: str, usual: float, drop: float, least: int
+) -> list[list[Row]]:
+    """Hours or days in a row that are surely that far below the usual rate."""
+    step = timedelta(hours=1) if by == "hour" else timedelta(days=1)
     found: list[list[Row]] = []
     for row in rows:
-        if found and row["hour"] - found[-1][-1]["hour"] <= timedelta(hours=1):
+        if row["paid"] is None or row["matured"] < least:
+            continue
+        high = wilson(row["paid"], row["matured"])[1]
+        if high is None or high >= usual - drop:
+            continue
+        if found and row[by] - found[-1][-1][by] <= step:
             found[-1].append(row)
         else:
             found.append([row])

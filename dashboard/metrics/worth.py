@@ -49,5 +49,4 @@ def _row(
         allowed = orders_at_best * sizes[key] // sizes[best]
         if orders > allowed:
             gained += lost_fen * (orders - allowed) // orders
-    name = " × ".join(part for part in best if part) or None
-    return row | {"best_fen": gained, "best_slice": name}
+    return row | {"best_fen": gained, "best_slice": best}

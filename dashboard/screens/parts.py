@@ -21,7 +21,12 @@ _STYLE = """<style>
 .stMainBlockContainer { padding: 2.4rem clamp(1rem, 4vw, 4rem) 4rem; }
 [data-testid="stMetricLabel"] { opacity: .85; }
 [data-testid="stHeader"] { background: transparent; }
-@media (max-width: 640px) { .stMainBlockContainer { padding-top: 3.2rem; } }
+@media (max-width: 640px) {
+  .stMainBlockContainer { padding-top: 3.2rem; }
+  [class*="st-key-cards"] [data-testid="stColumn"] {
+    min-width: calc(50% - .5rem); flex: 1 1 calc(50% - .5rem);
+  }
+}
 </style>"""
 
 
@@ -83,10 +88,12 @@ def card(services: Services, item: Card) -> None:
 
 def cards(services: Services, items: Sequence[Card], in_a_row: int = 4) -> None:
     """Cards side by side; on a phone one below the other."""
-    for first in range(0, len(items), in_a_row):
-        for column, item in zip(st.columns(in_a_row), items[first : first + in_a_row], strict=False):
-            with column:
-                card(services, item)
+    with st.container(key="cards"):
+        for first in range(0, len(items), in_a_row):
+            row = items[first : first + in_a_row]
+            for column, item in zip(st.columns(in_a_row), row, strict=False):
+                with column:
+                    card(services, item)
 
 
 def attention(services: Services, findings: Sequence[Finding]) -> None:

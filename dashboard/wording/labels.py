@@ -45,8 +45,11 @@ WORDS = {
     "duplicate": "duplicate", "refused": "refused", "undone": "taken back", "partial": "partial",
     "order": "order created", "attempt": "attempt", "close": "closed",
     "bill_payment": "payment on the bill", "bill_refund": "refund on the bill",
-    "unnotified": "no notification came", "bill_other": "other line on the bill", "alipay": "Alipay",
+    "unnotified": "no notification came", "QUICK_MSECURITY_PAY": "in-app",
+    "QUICK_WAP_WAY": "mobile web", "FACE_TO_FACE_PAYMENT": "face to face",
+    "QR_CODE_OFFLINE": "QR code", "FAST_INSTANT_TRADE_PAY": "PC web",
+    "bill_other": "other line on the bill", "alipay": "Alipay",
 }
 WORDED = frozenset(
-    {"outcome", "source", "stage", "reason", "kind", "status", "what", "channel"}
+    {"outcome", "source", "stage", "reason", "kind", "status", "what", "channel", "product"}
 )

@@ -35,8 +35,7 @@ def sentence(services: Services, finding: Finding) -> str:
 
 def part_name(services: Services, part: Part) -> str:
     """The slice of a part, and its reason, in words."""
-    channel, product, client = part.slice
-    names = [word(channel, services.say), *(name for name in (product, client) if name)]
+    names = [word(name, services.say) for name in part.slice if name]
     what = (
         services.say("more or fewer orders")
         if part.reason is None

@@ -76,6 +76,8 @@ def _cell(value: Any, column: Column, say: Say, language: str, timezone: str) ->
         return "✓" if value else "—"
     if isinstance(value, dict):
         return json.dumps(value)
+    if isinstance(value, tuple):
+        return " × ".join(word(part, say) for part in value if part)
     if column.name in WORDED:
         return say(WORDS.get(value, value))
     return value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from datetime import timedelta
 from fractions import Fraction
 
 from hypothesis import given
@@ -11,6 +12,12 @@ from hypothesis import strategies as st
 
 from dashboard.metrics.change import LEAST_ORDERS, decomposed
 from dashboard.metrics.intervals import difference_p, discoveries, newcombe
+from dashboard.metrics.question import Question
+from dashboard.metrics.spread import STAGES
+from dashboard.metrics.worth import worth
+from dashboard.services import Services
+from loaders.settings import load_settings
+from tests.conftest import Sample
 
 OUTCOMES = ("paid", "paid_late", "channel_error", "user_abandoned", "insufficient_funds")
 SLICES = st.tuples(st.just("alipay"), st.sampled_from("ABC"), st.sampled_from(["ios", "h5", None]))
@@ -89,3 +96,43 @@ def test_benjamini_and_hochberg_on_their_published_example() -> None:
     assert discoveries(p_values) == [True] * 4 + [False] * 11
     assert discoveries([]) == []
     assert difference_p(5, 10, 5, 10) == 1
+
+
+def test_the_explainer_reads_what_conversion_reads(sample: Sample) -> None:
+    last = sample.merchant.last_day
+    services = Services(load_settings(sample.home))
+    later = Question(last - timedelta(days=29), last)
+    change = services.change(later.shifted(30), later)
+    assert change is not None
+    for question, paid, orders in (
+        (later, change.paid_after, change.orders_after),
+        (later.shifted(30), change.paid_before, change.orders_before),
+    ):
+        row = services.metric("conversion", question).rows[0]
+        assert (row["paid"], row["matured"]) == (paid, orders)
+    services.reader.close()
+
+
+def test_what_a_fix_is_worth_adds_up_to_what_failures_lost(sample: Sample) -> None:
+    last = sample.merchant.last_day
+    services = Services(load_settings(sample.home))
+    question = Question(last - timedelta(days=400), last)
+    split = question.split("product", "client")
+    rows = worth(services.metric("failures", split), services.metric("conversion", split), 401)
+    whole = services.metric("failures", question).rows
+    assert sum(row["lost_fen"] for row in rows) == sum(row["lost_fen"] for row in whole)
+    assert all(row["best_fen"] is None or 0 <= row["best_fen"] <= row["lost_fen"] for row in rows)
+    services.reader.close()
+
+
+def test_the_spread_holds_every_measured_order(sample: Sample) -> None:
+    last = sample.merchant.last_day
+    services = Services(load_settings(sample.home))
+    question = Question(last - timedelta(days=400), last)
+    for stage in STAGES:
+        told = next(r for r in services.metric("latency", question).rows if r["stage"] == stage)
+        assert sum(bar.orders for bar in services.spread(question, stage)) == told["count"]
+    narrow = Question(question.first_day, last, (), {"client": ["ios"]})
+    told = next(r for r in services.metric("latency", narrow).rows if r["stage"] == "channel")
+    assert sum(bar.orders for bar in services.spread(narrow, "channel")) == told["count"]
+    services.reader.close()
