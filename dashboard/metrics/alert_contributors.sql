@@ -14,7 +14,6 @@ told as (
     where
         submitted_at is not null
         and (is_final or decided_at <= $as_of::timestamp)
-        and home_day between shop_day($begin::timestamp) - 30 and shop_day($end::timestamp) + 2
         and (
             (created_at >= $begin::timestamp and created_at < $end::timestamp)
             or (

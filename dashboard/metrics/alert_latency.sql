@@ -10,7 +10,6 @@ spans as (
     where
         created_at >= $begin::timestamp
         and created_at < $end::timestamp
-        and home_day between shop_day($begin::timestamp) - 2 and shop_day($end::timestamp) + 2
         and ({span} >= 0 or ({missing}))
         {filters}
 ),

@@ -12,7 +12,6 @@ from lake.trade
 where
     created_at >= $begin::timestamp
     and created_at < $end::timestamp
-    and home_day between shop_day($begin::timestamp) - 2 and shop_day($end::timestamp) + 2
     {filters}
 group by all
 order by begin
