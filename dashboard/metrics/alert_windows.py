@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from dashboard.metrics.catalogue import sql
 from dashboard.metrics.question import NAMED_DIMENSIONS
 from loaders.errors import UnknownMetric
-from loaders.store.reader import Reader
+from loaders.store.reader import Reader, Row
 
 NEVER = 32767
 Part = tuple[tuple[str, str | None], ...]
@@ -151,3 +151,27 @@ def _span(begin: datetime, end: datetime, as_of: datetime) -> dict[str, object]:
 
 def _part(row: Mapping[str, str | None], by: Sequence[str]) -> Part:
     return tuple((name, row[name]) for name in by)
+
+
+def load_marks(reader: Reader, begin: datetime, end: datetime) -> list[Row]:
+    """Loads made in a span (naive UTC) that still stand: load_id, file, kind, rows, loaded_at."""
+    if reader.is_empty:
+        return []
+    return reader.rows(
+        "select load_id, file, kind, rows, loaded_at from lake.loads where loaded_at >= $begin"
+        " and loaded_at < $end and status in ('loaded', 'replaced') order by loaded_at",
+        {"begin": begin, "end": end},
+    )
+
+
+def campaigns(reader: Reader, first_day: date, last_day: date) -> list[Row]:
+    """Campaigns with orders in a period: campaign, and the first and last day they were ever seen."""
+    if reader.is_empty:
+        return []
+    return reader.rows(
+        "select campaign, cast(min(hour) as date) as first_day, cast(max(hour) as date) as last_day"
+        " from (select campaign, hour from lake.hourly_orders where campaign is not null"
+        " group by all having sum(orders) > 0) group by all"
+        " having first_day <= $last and last_day >= $first order by first_day, campaign",
+        {"first": first_day, "last": last_day},
+    )

@@ -45,6 +45,8 @@ WORDS = {
     "order": "order created", "attempt": "attempt", "close": "closed",
     "bill_payment": "payment on the bill", "bill_refund": "refund on the bill",
     "bill_other": "other line on the bill", "alipay": "Alipay",
+    "success_rate": "payment success fell", "traffic": "fewer orders than usual",
+    "latency": "slower than usual", "freshness": "no new data",
 }
 WORDED = frozenset(
     {"outcome", "source", "stage", "reason", "kind", "status", "what", "channel"}

@@ -13,9 +13,9 @@ from dashboard.wording.labels import FIELDS, WORDS
 from loaders.errors import MdashError
 
 ROOT = Path(__file__).resolve().parents[2]
-SPEAKERS = {"say", "Reject", "heading", "card"}
+SPEAKERS = {"say", "Reject", "heading", "card", "Annotation"}
 ERRORS = {"MdashError", "ConfigurationError", "UnknownMetric", "RefusedInput", "BadSignature",
-          "StoreBusy"}
+          "StoreBusy", "DeliveryFailed"}
 
 
 def catalog() -> dict[str, str]:
@@ -45,7 +45,7 @@ def sentences(path: Path) -> set[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             name = getattr(node.func, "id", getattr(node.func, "attr", ""))
-            first = {"Reject": 1, "heading": 1, "card": 1, "translate": 1}.get(name, 0)
+            first = {"Reject": 1, "heading": 1, "card": 1, "translate": 1, "Annotation": 3}.get(name, 0)
             if name in SPEAKERS | ERRORS | {"translate"} and len(node.args) > first:
                 text = constant(node.args[first], names)
                 if text:
