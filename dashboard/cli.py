@@ -326,6 +326,67 @@ def check(context: _Context, as_json: bool) -> None:
         sys.exit(2)
 
 
+@commands.group()
+def alert() -> None:
+    """Alerts: what they are, what they would have found, and checking them now."""
+
+
+@alert.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_obj
+def alert_list(context: _Context, as_json: bool) -> None:
+    """Every alert, and the latest episodes."""
+    from dashboard.operations.commands import alerts_document
+
+    document = alerts_document(context.services())
+    if as_json:
+        _print_json(document)
+        return
+    shown = ["name", "kind", "enabled", "checked_until"]
+    click.echo(_table(shown, document["alerts"]))
+    if document["episodes"]:
+        click.echo()
+        click.echo(_table(["alert", *_EPISODE], document["episodes"]))
+
+
+@alert.command("backtest")
+@click.argument("name")
+@click.option("--days", default=90, show_default=True, type=click.IntRange(1, 400))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_obj
+def alert_backtest(context: _Context, name: str, days: int, as_json: bool) -> None:
+    """What an alert would have found over past days, had it been set then."""
+    from dashboard.operations.commands import backtest_document
+
+    document = backtest_document(context.services(), name, days)
+    if as_json:
+        _print_json(document)
+        return
+    click.echo(document["message"], err=True)
+    if document["episodes"]:
+        click.echo(_table(_EPISODE, document["episodes"]))
+
+
+@alert.command("check")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_obj
+def alert_check(context: _Context, as_json: bool) -> None:
+    """Check every alert now and send what is to be sent."""
+    from dashboard.operations.commands import check_document
+
+    document = check_document(context.services())
+    if as_json:
+        _print_json(document)
+    click.echo(document["message"], err=True)
+    for trouble in document["troubles"]:
+        click.echo(f"{trouble['alert']}: {trouble['why']}", err=True)
+    if document["troubles"]:
+        sys.exit(FAILED)
+
+
+_EPISODE = ("where", "begun_at", "ended_at", "worst", "baseline", "n")
+
+
 @commands.command()
 @click.option("--port", default=8501, show_default=True)
 @click.option("--browser/--no-browser", default=False, help="Open a browser window.")

@@ -1,9 +1,12 @@
-"""One ASGI application: the dashboard and /healthz."""
+"""One ASGI application: the dashboard and /healthz; the schedule runs beside them."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import webbrowser
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from threading import Timer
 
@@ -12,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from dashboard.operations.scheduler import run_schedule
 from loaders.settings import Settings
 
 ADDRESS = "127.0.0.1"
@@ -22,13 +26,32 @@ async def _healthz(_: Request) -> PlainTextResponse:
     return PlainTextResponse("ok")
 
 
+def _scheduled(
+    settings: Settings,
+) -> Callable[[st.App], AbstractAsyncContextManager[dict[str, object] | None]]:
+    """The application's lifespan: the schedule runs while it serves."""
+
+    @asynccontextmanager
+    async def lifespan(_: st.App) -> AsyncIterator[None]:
+        stop = asyncio.Event()
+        schedule = asyncio.create_task(run_schedule(settings, stop))
+        try:
+            yield
+        finally:
+            stop.set()
+            await schedule
+
+    return lifespan
+
+
 def serve(settings: Settings, port: int, *, browser: bool) -> None:
     """Serve the dashboard until interrupted."""
     os.environ["MDASH_HOME"] = str(settings.home)
     if browser:
         Timer(2.0, webbrowser.open, [f"http://{ADDRESS}:{port}"]).start()
     application = st.App(
-        Path(__file__).with_name("app.py"), routes=[Route("/healthz", _healthz)]
+        Path(__file__).with_name("app.py"), routes=[Route("/healthz", _healthz)],
+        lifespan=_scheduled(settings),
     )
     application.run(
         config={

@@ -5,7 +5,8 @@ MdashError
 │   └── UnknownMetric       a name or dimension nobody defined; exit code 2
 ├── RefusedInput            a file or request is refused whole; exit code 4
 │   └── BadSignature        a message's signature does not verify
-└── StoreBusy               another job holds the store for too long; exit code 1
+├── StoreBusy               another job holds the store for too long; exit code 1
+└── DeliveryFailed          a message could not be sent; exit code 1
 
 A message is an English template with its values apart, so that what is shown to a person
 can be translated where it is shown: `template` is the key of the translation.
@@ -59,3 +60,7 @@ class BadSignature(RefusedInput):
 
 class StoreBusy(MdashError):
     """Another job holds the store, and did not let go in time."""
+
+
+class DeliveryFailed(MdashError):
+    """A message could not be sent to a webhook or a mail server; the sentence holds no secret."""

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -28,6 +28,8 @@ class Shop(BaseModel):
     name: str = ""
     timezone: str = "Asia/Shanghai"
     language: Literal["zh", "en"] = "zh"
+    dashboard_url: str = ""
+    """Where people reach the dashboard: links in messages begin with it."""
 
     @field_validator("timezone")
     @classmethod
@@ -40,11 +42,36 @@ class Shop(BaseModel):
 
 
 class Store(BaseModel):
-    """Where the lake's catalog and data files are."""
+    """Where the lake's catalog and data files are, and the ledger (absent: where the catalog is)."""
 
     model_config = ConfigDict(extra="forbid")
     catalog: str = "sqlite"
     data: str = "lake/"
+    ledger: str | None = None
+
+
+class Alerts(BaseModel):
+    """Where alerts go: a webhook, people's mail boxes, both or neither."""
+
+    model_config = ConfigDict(extra="forbid")
+    webhook_url: str = ""
+    webhook_secret_file: str = ""
+    webhook_secret: SecretStr | None = None
+    mail_to: tuple[str, ...] = ()
+
+
+class Mail(BaseModel):
+    """The mail server that takes messages of alerts and reports."""
+
+    model_config = ConfigDict(extra="forbid")
+    smtp_host: str = ""
+    smtp_port: int = Field(default=587, ge=1, le=65535)
+    smtp_security: Literal["starttls", "ssl", "none"] = "starttls"
+    smtp_ca_file: str = ""
+    smtp_user: str = ""
+    smtp_password_file: str = ""
+    smtp_password: SecretStr | None = None
+    mail_from: str = ""
 
 
 class Settings(BaseSettings):
@@ -56,6 +83,8 @@ class Settings(BaseSettings):
     home: Path
     shop: Shop = Field(default_factory=Shop)
     store: Store = Field(default_factory=Store)
+    alerts: Alerts = Field(default_factory=Alerts)
+    mail: Mail = Field(default_factory=Mail)
     channels: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
     @classmethod

@@ -49,6 +49,8 @@ WORDS = {
     "QUICK_WAP_WAY": "mobile web", "FACE_TO_FACE_PAYMENT": "face to face",
     "QR_CODE_OFFLINE": "QR code", "FAST_INSTANT_TRADE_PAY": "PC web",
     "bill_other": "other line on the bill", "alipay": "Alipay",
+    "success_rate": "payment success fell", "traffic": "fewer orders than usual",
+    "latency": "slower than usual", "freshness": "no new data",
 }
 WORDED = frozenset(
     {"outcome", "source", "stage", "reason", "kind", "status", "what", "channel", "product"}

@@ -53,6 +53,10 @@ def test_loaders_never_import_the_dashboard_or_streamlit() -> None:
         ("xlsxwriter", ("dashboard.exports.workbooks",)),
         ("streamlit", ("dashboard.app", "dashboard.server", "dashboard.screens")),
         ("sample_data", ("sample_data", "dashboard.demo")),
+        ("sqlalchemy", ("dashboard.operations", "dashboard.identity")),
+        ("psycopg", ("dashboard.operations",)),
+        ("httpx", ("loaders.transport", "dashboard.operations.delivery")),
+        ("smtplib", ("dashboard.operations.delivery",)),
     ],
 )
 def test_only_its_rooms_import_a_library(library: str, rooms: tuple[str, ...]) -> None:
@@ -119,7 +123,8 @@ def test_help_starts_without_the_heavy_libraries() -> None:
     code = (
         "import sys\nfrom dashboard.cli import commands\n"
         "try:\n    commands(['--help'], prog_name='mdash')\nexcept SystemExit:\n    pass\n"
-        "print(sorted({'streamlit','pandas','plotly','pyarrow','duckdb'} & set(sys.modules)))"
+        "heavy = {'streamlit','pandas','plotly','pyarrow','duckdb','sqlalchemy','httpx'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT

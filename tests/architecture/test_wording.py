@@ -16,9 +16,12 @@ from dashboard.wording.labels import FIELDS, WORDS
 from loaders.errors import MdashError
 
 ROOT = Path(__file__).resolve().parents[2]
-SPEAKERS = {"say", "Reject", "heading", "section", "chart", "Card", "Finding", "made"}
+SPEAKERS = {
+    "say", "Reject", "heading", "section", "chart", "Card", "Finding", "made", "Annotation",
+}
+FIRST = {"Reject": 1, "heading": 1, "section": 1, "chart": 3, "translate": 1, "Annotation": 3}
 ERRORS = {"MdashError", "ConfigurationError", "UnknownMetric", "RefusedInput", "BadSignature",
-          "StoreBusy"}
+          "StoreBusy", "DeliveryFailed"}
 
 
 def catalog() -> dict[str, str]:
@@ -48,7 +51,7 @@ def sentences(path: Path) -> set[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             name = getattr(node.func, "id", getattr(node.func, "attr", ""))
-            first = {"Reject": 1, "heading": 1, "section": 1, "chart": 3, "translate": 1}.get(name, 0)
+            first = FIRST.get(name, 0)
             if name in SPEAKERS | ERRORS | {"translate"} and len(node.args) > first:
                 text = constant(node.args[first], names)
                 if text:

@@ -1,0 +1,1 @@
+"""What people do about their numbers: views, notes, alerts and reports, kept in the ledger."""
