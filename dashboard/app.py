@@ -10,6 +10,7 @@ import streamlit as st
 
 from dashboard.metrics.answers import Answers
 from dashboard.screens import (
+    alerts,
     conversion,
     data,
     definitions,
@@ -20,6 +21,8 @@ from dashboard.screens import (
     trades,
 )
 from dashboard.screens.bar import View, filter_bar
+from dashboard.screens.files import page_menu
+from dashboard.screens.saved import saved_views
 from dashboard.services import Services
 from dashboard.wording import LANGUAGES
 from loaders.channels import retry_ladders
@@ -34,6 +37,7 @@ _SCREENS: tuple[tuple[str, str, str, Render], ...] = (
     ("failures", "Failures", ":material/error_outline:", failures.render),
     ("latency", "Latency", ":material/timer:", latency.render),
     ("trades", "Trades", ":material/receipt_long:", trades.render),
+    ("alerts", "Alerts", ":material/notifications:", alerts.render),
     ("data", "Data", ":material/database:", data.render),
     ("definitions", "Definitions", ":material/menu_book:", definitions.render),
 )
@@ -65,7 +69,9 @@ def _page(
             parts.empty_home(services)
             return
         try:
-            render(services, filter_bar(services))
+            view = filter_bar(services)
+            render(services, view)
+            page_menu(services, name, title, view.question)
         except MdashError as error:
             st.error(services.say(error.template, **error.values), icon=":material/error:")
 
@@ -97,9 +103,11 @@ def main() -> None:
         )
         for name, title, icon, render in _SCREENS
     ]
-    st.session_state["pages"] = {page[0]: made for page, made in zip(_SCREENS, pages, strict=True)}
+    names = [screen[0] for screen in _SCREENS]
+    st.session_state["pages"] = dict(zip(names, pages, strict=True))
     chosen = st.navigation(pages)
     _language_choice(services)
+    saved_views(services, next(name for name, page in zip(names, pages, strict=True) if page == chosen))
     chosen.run()
 
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -22,6 +23,7 @@ from dashboard.metrics.catalogue import Answer
 from dashboard.metrics.change import Change
 from dashboard.metrics.question import NAMED_DIMENSIONS, Question
 from dashboard.metrics.spread import Bar, spread
+from dashboard.people import People
 from dashboard.wording import Say, speaker
 from dashboard.wording.formats import iso
 from loaders.channels import CHANNELS, retry_ladders
@@ -44,6 +46,11 @@ class Services:
         self.reader = self.answers.reader
         self.language = language or settings.shop.language
         self.say: Say = speaker(self.language)
+
+    @cached_property
+    def people(self) -> People:
+        """What people keep: views, notes, alerts and reports."""
+        return People(self.settings, self.reader, self.say)
 
     @property
     def timezone(self) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
+Figure = go.Figure
 COLOURS = {
     "good": "#0D9488", "bad": "#D9480F", "money": "#3B82F6", "open": "#94A3B8", "muted": "#64748B",
     "before": "#A78BFA", "p50": "#0D9488", "p95": "#D97706", "p99": "#D9480F",

@@ -42,7 +42,7 @@ def explainer(services: Services, view: View) -> None:
     names = [part_name(services, part) for part in top]
     rest = float(change.mix + change.rate - sum(part.effect for part in top))
     figure = contributions(names, [float(part.effect) for part in top], rest, say)
-    parts.chart(services, figure, "contributions", "Why order conversion moved")
+    parts.chart(services, figure, "contributions", "Why order conversion moved", view.question)
     with st.expander(say("As a table"), icon=":material/table:"):
         parts.rows_table(services, [
             {"what": name, "effect": points(float(part.effect), language), "orders": part.orders,

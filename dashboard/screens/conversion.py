@@ -9,6 +9,7 @@ from dashboard.metrics.question import NAMED_DIMENSIONS
 from dashboard.screens import parts
 from dashboard.screens.bar import View
 from dashboard.screens.change import explainer
+from dashboard.screens.marks import with_marks
 from dashboard.screens.parts import Card
 from dashboard.services import Services
 from dashboard.wording.labels import FIELDS
@@ -43,7 +44,7 @@ def render(services: Services, view: View) -> None:
     if outcomes.rows or row["open"]:
         parts.section(services, "What became of the orders", outcomes)
         figure = funnel(row["orders"], row["open"], outcomes, services.say)
-        parts.chart(services, figure, "funnel", "What became of the orders", outcomes)
+        parts.chart(services, figure, "funnel", "What became of the orders", question, outcomes)
         st.caption(services.say(
             "The classes add up to the orders created, to the unit; orders still open (hatched) are"
             " not lost."
@@ -53,7 +54,8 @@ def render(services: Services, view: View) -> None:
     _slices(services, view)
     hours = services.metric("conversion", question.split("hour"))
     parts.section(services, "Conversion by hour of the week", hours)
-    parts.chart(services, hour_of_week(hours, services.say), "hours", "Conversion by hour of the week")
+    figure = hour_of_week(hours, services.say)
+    parts.chart(services, figure, "hours", "Conversion by hour of the week", question)
 
 
 def _cards(services: Services, view: View) -> None:
@@ -89,8 +91,8 @@ def _trend(services: Services, view: View) -> None:
     earlier = services.metric(name, view.earlier.split("day")) if view.earlier else None
     title = f"{RATES[chosen]} by day"
     parts.section(services, title, daily)
-    figure = rate_by_day(daily, earlier, say, field)
-    parts.chart(services, figure, "rate-by-day", title, daily)
+    figure = with_marks(services, view, rate_by_day(daily, earlier, say, field))
+    parts.chart(services, figure, "rate-by-day", title, view.question, daily)
     with st.expander(say("Why your channel's portal shows another number"), icon=":material/help:"):
         st.markdown(say(WHY_PORTALS_DIFFER))
 
@@ -105,6 +107,7 @@ def _slices(services: Services, view: View) -> None:
     ) or "product"
     daily = services.metric("conversion", view.question.split("day", by))
     figure = small_multiples(daily, by, say)
-    parts.chart(services, figure, "slices", "By product, client, store and campaign")
+    title = "By product, client, store and campaign"
+    parts.chart(services, figure, "slices", title, view.question)
     whole = services.metric("conversion", view.question.split(by))
-    parts.answer_table(services, whole, f"conversion-by-{by}")
+    parts.answer_table(services, whole, f"conversion-by-{by}", title)

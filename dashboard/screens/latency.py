@@ -10,6 +10,8 @@ from dashboard.metrics.notifications import share_of_later
 from dashboard.metrics.spread import STAGES
 from dashboard.screens import parts
 from dashboard.screens.bar import View
+from dashboard.screens.files import table_menu
+from dashboard.screens.marks import with_marks
 from dashboard.services import Services
 from dashboard.wording.formats import percent
 from dashboard.wording.tables import word
@@ -25,12 +27,13 @@ def render(services: Services, view: View) -> None:
     parts.as_of(services, latency)
     parts.notes(services, latency, notifications)
     parts.section(services, "By stage", latency)
-    parts.answer_table(services, latency, "latency")
+    parts.answer_table(services, latency, "latency", "By stage")
     if latency.rows:
         _stage(services, view)
     parts.section(services, "Notifications", notifications)
     names = [name for name in notifications.metric.fields if name != "rung"]
     parts.rows_table(services, notifications.rows, names, "notifications")
+    table_menu(services, notifications, names, "notifications", "Notifications", question)
     _deliveries(services, notifications)
 
 
@@ -44,13 +47,14 @@ def _stage(services: Services, view: View) -> None:
     ) or "notification"
     daily = services.metric("latency", view.question.split("day"))
     parts.section(services, "Percentiles by day", daily)
-    figure = percentiles_by_day(daily, stage, language)
-    parts.chart(services, figure, "percentiles", "Percentiles by day", daily)
+    figure = with_marks(services, view, percentiles_by_day(daily, stage, language))
+    parts.chart(services, figure, "percentiles", "Percentiles by day", view.question, daily)
     bars = services.spread(view.question, stage)
     parts.section(services, "How they are spread")
     if bars:
         rungs = services.retry_ladder() if stage == "notification" else ()
-        parts.chart(services, distribution(bars, rungs, say, language), "spread", "How they are spread")
+        figure = distribution(bars, rungs, say, language)
+        parts.chart(services, figure, "spread", "How they are spread", view.question)
         if rungs:
             st.caption(say(
                 "Dashed lines: when the channel sends again (delivery 2, 3, …). A bump at a line"
@@ -75,4 +79,5 @@ def _deliveries(services: Services, notifications: Answer) -> None:
             "**{share}** arrived on delivery 2 or later: your endpoint failed first.",
             share=percent(late, services.language),
         ))
-    parts.chart(services, rung_bars(rungs, say), "rungs", "Which delivery was received first")
+    title = "Which delivery was received first"
+    parts.chart(services, rung_bars(rungs, say), "rungs", title, notifications.question)

@@ -9,6 +9,7 @@ from dashboard.charts.failures import failure_bars
 from dashboard.metrics.day import against_same_weekday
 from dashboard.screens import parts
 from dashboard.screens.bar import View
+from dashboard.screens.marks import mark_menu, with_marks
 from dashboard.screens.parts import Card
 from dashboard.services import Services
 
@@ -28,7 +29,9 @@ def render(services: Services, view: View) -> None:
     parts.section(services, "Paid by day", daily)
     if daily.rows:
         earlier = services.metric("sales", view.earlier.split("day")) if view.earlier else None
-        parts.chart(services, sales_by_day(daily, earlier, say), "sales-by-day", "Paid by day", daily)
+        figure = with_marks(services, view, sales_by_day(daily, earlier, say))
+        parts.chart(services, figure, "sales-by-day", "Paid by day", question, daily)
+        mark_menu(services, view)
     else:
         parts.nothing(services)
     left, right = st.columns(2)
@@ -36,7 +39,8 @@ def render(services: Services, view: View) -> None:
         failures = services.metric("failures", question)
         parts.section(services, "Why payments fail", failures)
         if failures.rows:
-            parts.chart(services, failure_bars(failures, say), "failures", "Why payments fail")
+            figure = failure_bars(failures, say)
+            parts.chart(services, figure, "failures", "Why payments fail", question)
             parts.link(services, "failures", say("All reasons"))
         else:
             parts.nothing(services)
@@ -57,7 +61,8 @@ def _latest_day(services: Services, view: View) -> None:
         st.markdown(f"**{services.say('Latest day against the same weekday')}**")
         parts.pair(services, day.paid_fen, day.paid_before_fen)
         figure = day_against_day(day.hours, day.hours_before, names)
-        parts.chart(services, figure, "latest-day", "Latest day against the same weekday")
+        title = "Latest day against the same weekday"
+        parts.chart(services, figure, "latest-day", title, last)
 
 
 def _cards(services: Services, view: View) -> None:

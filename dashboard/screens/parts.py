@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import plotly.graph_objects as go
 import streamlit as st
 
+from dashboard.charts.figures import Figure
 from dashboard.metrics.attention import Finding
 from dashboard.metrics.catalogue import Answer
-from dashboard.metrics.question import NAMED_DIMENSIONS
+from dashboard.metrics.question import NAMED_DIMENSIONS, Question
+from dashboard.screens.files import begin_page, figure_menu, table_menu
 from dashboard.services import Services
 from dashboard.wording.formats import change, instant, money, number, percent
 from dashboard.wording.sentences import sentence
@@ -32,6 +33,7 @@ _STYLE = """<style>
 
 def heading(services: Services, title: str) -> None:
     """The page's title, and the house's spacing."""
+    begin_page(title)
     st.html(_STYLE)
     st.title(services.say(title), anchor=False)
 
@@ -139,16 +141,18 @@ def notes(services: Services, *answers: Answer) -> None:
 
 
 def chart(
-    services: Services, figure: go.Figure, name: str, title: str, answer: Answer | None = None
+    services: Services, figure: Figure, name: str, title: str, question: Question,
+    answer: Answer | None = None,
 ) -> None:
-    """A figure under the page's theme, its numbers as a table below."""
+    """A figure under the page's theme, its numbers as a table below, and both to take away."""
     st.plotly_chart(
         figure, key=f"chart-{name}", alt=services.say(title),
         config={"displaylogo": False, "displayModeBar": False},
     )
+    figure_menu(services, figure, name, title, answer, question)
     if answer is not None and answer.rows:
         with st.expander(services.say("As a table"), icon=":material/table:"):
-            answer_table(services, answer, name)
+            rows_table(services, answer.rows, [*answer.question.by, *answer.metric.fields], name)
 
 
 def rows_table(
@@ -195,12 +199,14 @@ def pair(services: Services, fen: int, before_fen: int) -> None:
     )
 
 
-def answer_table(services: Services, answer: Answer, key: str) -> None:
-    """An answer's rows, with its definition below."""
+def answer_table(services: Services, answer: Answer, name: str, title: str) -> None:
+    """An answer's rows, to look at and to take away."""
     if not answer.rows:
         nothing(services)
         return
-    rows_table(services, answer.rows, [*answer.question.by, *answer.metric.fields], key)
+    names = [*answer.question.by, *answer.metric.fields]
+    rows_table(services, answer.rows, names, name)
+    table_menu(services, answer, names, name, title, answer.question)
 
 
 def empty_home(services: Services) -> None:

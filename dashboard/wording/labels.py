@@ -26,7 +26,9 @@ FIELDS = {
     "notification_log": "Notification log", "trade_bill": "Trade bill",
     "account_bill": "Account bill", "refund_no": "Refund", "requested_at": "Requested at",
     "refunded_at": "Refunded at", "took_s": "Took", "monthly_fen": "A month (yuan)",
-    "best_fen": "Gain (yuan)", "best_slice": "Best slice", "effect": "Effect", "state": "State",
+    "alert": "Alert", "where": "Where", "begun_at": "Begun", "ended_at": "Ended", "worst": "Worst",
+    "baseline": "Usual", "best_fen": "Gain (yuan)", "best_slice": "Best slice", "effect": "Effect",
+    "state": "State",
 }
 WORDS = {
     "paid": "paid", "paid_late": "paid late", "closed_by_merchant": "closed by the shop",
@@ -45,6 +47,9 @@ WORDS = {
     "duplicate": "duplicate", "refused": "refused", "undone": "taken back", "partial": "partial",
     "order": "order created", "attempt": "attempt", "close": "closed",
     "bill_payment": "payment on the bill", "bill_refund": "refund on the bill",
+    "daily": "daily", "weekly": "weekly", "monthly": "monthly",
+    "none": "none", "xlsx": "XLSX", "csv": "CSV", "pdf": "PDF", "note": "note",
+    "alert": "alert", "campaign": "campaign", "definition": "definition", "load": "import",
     "unnotified": "no notification came", "QUICK_MSECURITY_PAY": "in-app",
     "QUICK_WAP_WAY": "mobile web", "FACE_TO_FACE_PAYMENT": "face to face",
     "QR_CODE_OFFLINE": "QR code", "FAST_INSTANT_TRADE_PAY": "PC web",

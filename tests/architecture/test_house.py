@@ -47,7 +47,7 @@ def test_loaders_never_import_the_dashboard_or_streamlit() -> None:
     [
         ("duckdb", ("loaders.store", "loaders.settlement", "loaders.bill_blocks")),
         ("cryptography", ("loaders.channels", "dashboard.demo")),
-        ("plotly", ("dashboard.charts", "dashboard.exports", "dashboard.screens.parts")),
+        ("plotly", ("dashboard.charts", "dashboard.exports")),
         ("kaleido", ("dashboard.exports",)),
         ("choreographer", ("dashboard.exports.browser",)),
         ("xlsxwriter", ("dashboard.exports.workbooks",)),

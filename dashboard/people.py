@@ -1,0 +1,154 @@
+"""What people keep in the ledger, as the screens use it: views, notes, alerts and reports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from dashboard.metrics.alert_windows import Part
+from dashboard.metrics.question import Question
+from dashboard.operations import alert_rules, episodes, notes, schedules, views
+from dashboard.operations.backtest import Backtest, backtest
+from dashboard.operations.ledger import Ledger
+from dashboard.operations.schedules import Cadence, Format, Schedule
+from dashboard.wording import Say
+from dashboard.wording.tables import word
+from loaders.settings import Settings
+from loaders.store.reader import Reader, Row
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Something worth marking on a chart: its kind, its days, and what to say of it."""
+
+    kind: notes.Kind
+    first_day: date
+    last_day: date
+    text: str
+
+
+class People:
+    """The ledger of one home, for one reader."""
+
+    def __init__(self, settings: Settings, reader: Reader, say: Say) -> None:
+        self._settings, self._reader, self._say = settings, reader, say
+        self.ledger = Ledger(settings)
+
+    def views(self) -> list[views.View]:
+        """The reader's saved views and those that others share."""
+        return views.views(self.ledger)
+
+    def save_view(self, name: str, page: str, query: str, *, is_shared: bool) -> None:
+        """Save what is looked at under a name. Raises RefusedInput."""
+        views.save(self.ledger, name, page, query, is_shared=is_shared)
+
+    def remove_view(self, view_id: int) -> None:
+        """Delete a view. Raises RefusedInput."""
+        views.remove(self.ledger, view_id)
+
+    def add_note(self, day: date, text: str, where: Mapping[str, Sequence[str]]) -> None:
+        """Write a note at a day; with one value chosen for a dimension it is about that."""
+        only = {name: chosen[0] for name, chosen in where.items() if len(chosen) == 1}
+        notes.add_note(self.ledger, text, day=day, filters=only)
+
+    def notes(self, question: Question) -> list[notes.Note]:
+        """Notes of a period."""
+        zone = self._settings.shop.timezone
+        return notes.notes(self.ledger, question.first_day, question.last_day, zone)
+
+    def remove_note(self, note_id: int) -> None:
+        """Delete a note. Raises RefusedInput."""
+        notes.remove_note(self.ledger, note_id)
+
+    def marks(self, question: Question, kinds: Sequence[str]) -> list[Mark]:
+        """What is to be marked on charts of a period: of the wanted kinds, about what is shown."""
+        found = notes.timeline(self.ledger, self._reader, question.first_day, question.last_day)
+        return [
+            Mark(
+                item.kind, self._day(item.begin), self._day(item.end or item.begin),
+                self._say(item.title, **item.values),
+            )
+            for item in found
+            if item.kind in kinds and _is_about(item.filters, question.where)
+        ]
+
+    def _day(self, at: datetime) -> date:
+        zone = ZoneInfo(self._settings.shop.timezone)
+        return at.replace(tzinfo=UTC).astimezone(zone).date()
+
+    def rules(self) -> list[alert_rules.StoredRule]:
+        """The shop's alerts."""
+        return alert_rules.rules(self.ledger)
+
+    def save_rule(self, name: str, parameters: dict[str, Any], *, is_enabled: bool = True) -> None:
+        """Save an alert from its parameters. Raises RefusedInput."""
+        rule = alert_rules.read_rule(parameters)
+        alert_rules.save_rule(self.ledger, name, rule, is_enabled=is_enabled)
+
+    def remove_rule(self, name: str) -> None:
+        """Delete an alert. Raises RefusedInput."""
+        alert_rules.remove_rule(self.ledger, name)
+
+    def backtest(self, parameters: dict[str, Any], days: int) -> tuple[Backtest, list[Row]]:
+        """What an alert set so would have found. Raises RefusedInput."""
+        found = backtest(self._reader, alert_rules.read_rule(parameters), days)
+        return found, [
+            {"where": self._named(item.part), "begun_at": item.episode.begun_at,
+             "ended_at": item.episode.ended_at, "worst": _measured(item.episode.worst),
+             "baseline": _measured(item.episode.baseline), "count": item.episode.n}
+            for item in found.findings
+        ]
+
+    def episodes(self, limit: int = 200) -> list[Row]:
+        """The latest episodes, newest first."""
+        return [
+            {"alert": item.alert, "where": self._named(item.part),
+             "begun_at": item.episode.begun_at, "ended_at": item.episode.ended_at,
+             "worst": _measured(item.episode.worst), "baseline": _measured(item.episode.baseline),
+             "count": item.episode.n}
+            for item in episodes.recorded(self.ledger)[:limit]
+        ]
+
+    def _named(self, part: Part) -> str:
+        return " × ".join(word(value, self._say) for _, value in part if value) or "—"
+
+    def schedules(self) -> list[Schedule]:
+        """Reports that come by mail."""
+        return schedules.schedules(self.ledger)
+
+    def save_schedule(
+        self, name: str, cadence: Cadence, at: str, recipients: Sequence[str], *,
+        on_day: int | None, view_id: int | None, format_: Format,
+    ) -> None:
+        """Save a report by mail. Raises RefusedInput."""
+        schedules.save_schedule(
+            self.ledger, name, cadence, at, recipients, on_day=on_day, view_id=view_id,
+            format_=format_,
+        )
+
+    def remove_schedule(self, schedule_id: int) -> None:
+        """Delete a report. Raises RefusedInput."""
+        schedules.remove_schedule(self.ledger, schedule_id)
+
+    @property
+    def can_mail(self) -> bool:
+        """True if a mail server is configured."""
+        return bool(self._settings.mail.smtp_host)
+
+    @property
+    def can_post(self) -> bool:
+        """True if a webhook is configured."""
+        return bool(self._settings.alerts.webhook_url)
+
+
+def _measured(value: float) -> str:
+    """An alert's number in few digits: rates, counts and seconds alike."""
+    return "inf" if value == float("inf") else f"{value:.4g}"
+
+
+def _is_about(filters: Mapping[str, str], where: Mapping[str, Sequence[str]]) -> bool:
+    """True unless a mark is about something that the filters leave out."""
+    return all(not where.get(name) or value in where[name] for name, value in filters.items())
