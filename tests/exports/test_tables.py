@@ -87,7 +87,6 @@ def services(sample: Sample) -> Services:
 
 
 def downloads(services: Services, name: str, by: Sequence[str], where: dict[str, list[str]]) -> Any:
-    """The answer, and the files made of it by suffix."""
     question = Question(date(2026, 9, 1), date(2026, 10, 31), tuple(by), where)
     answer = services.metric(name, question)
     origin = of_answers(services, [answer], link=LINK)
