@@ -108,6 +108,8 @@ class Services:
     @contextmanager
     def every_trade(self, question: Question) -> Iterator[tuple[int, pa.RecordBatchReader]]:
         """How many trades were created in a period, and all of them as a stream, oldest first."""
+        if self.reader.is_empty:
+            raise RefusedInput("Nothing has been loaded yet.")
         period = (
             "created_at >= utc_time($first_hour::timestamp)"
             " and created_at < utc_time($last_hour::timestamp + interval 1 hour)"
