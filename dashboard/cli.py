@@ -197,6 +197,42 @@ def metric(
         click.echo(note, err=True)
 
 
+@commands.command()
+@click.argument("name")
+@click.option("--from", "first_day", type=_Day(), required=True, help="First day, inclusive.")
+@click.option("--to", "last_day", type=_Day(), required=True, help="Last day, inclusive.")
+@click.option("--by", default="", help="Dimensions to split by, with commas between.")
+@click.option("--where", "filters", multiple=True, help="DIM=VALUE; may be repeated.")
+@click.option("--to-file", "path", required=True, help="Ends in .csv, .xlsx or .parquet.",
+              type=click.Path(path_type=Path, dir_okay=False))
+@click.pass_obj
+def export(
+    context: _Context, name: str, first_day: date, last_day: date, by: str,
+    filters: Sequence[str], path: Path,
+) -> None:
+    """A metric as a file that says where its numbers come from."""
+    import shlex
+
+    from dashboard.exports.files import save_table
+    from dashboard.exports.provenance import of_answers
+    from dashboard.exports.records import records_of_answer
+    from dashboard.metrics.question import Question
+
+    services = context.services()
+    question = Question(
+        first_day, last_day, tuple(part for part in by.split(",") if part), _where(filters)
+    )
+    answer = services.metric(name, question)
+    again = ["mdash", "metric", name, "--from", str(first_day), "--to", str(last_day)]
+    again += ["--by", by] if by else []
+    again += [part for item in filters for part in ("--where", item)]
+    told = of_answers(services, [answer], link=shlex.join(again))
+    rows = save_table(path, records_of_answer(answer), told, services)
+    click.echo(
+        services.say("{rows} rows were written to {path}.", rows=rows, path=path), err=True
+    )
+
+
 def _where(filters: Sequence[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for item in filters:

@@ -7,13 +7,14 @@ import math
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from dashboard import listings
@@ -31,6 +32,9 @@ from loaders.errors import RefusedInput
 from loaders.privacy import pseudonym, pseudonym_key
 from loaders.settings import Settings
 from loaders.store.reader import SOURCES, Reader, Row
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _UPLOAD_LIMIT_S = 1800
 
@@ -105,6 +109,23 @@ class Services:
     def slowest_trades(self, question: Question, stage: str, limit: int = 20) -> list[Row]:
         """The trades of a period whose stage took longest."""
         return listings.slowest(self.reader, question, stage, limit)
+
+    @contextmanager
+    def every_trade(self, question: Question) -> Iterator[tuple[int, pa.RecordBatchReader]]:
+        """How many trades were created in a period, and all of them as a stream, oldest first."""
+        if self.reader.is_empty:
+            raise RefusedInput("Nothing has been loaded yet.")
+        period = (
+            "created_at >= utc_time($first_hour::timestamp)"
+            " and created_at < utc_time($last_hour::timestamp + interval 1 hour)"
+            f" {question.filters()}"
+        )
+        parameters = question.parameters()
+        counted = f"select count(*) as trades from lake.trade where {period}"
+        found = self.reader.one(counted, parameters)
+        sql = f"select {_LISTED} from lake.trades as trades where {period} order by created_at"
+        with self.reader.stream(sql, parameters) as batches:
+            yield found["trades"], batches
 
     def trade(self, channel: str, order_no: str) -> dict[str, Any]:
         """All that is known of one trade: the trade, its refunds and its events in time order."""

@@ -77,7 +77,7 @@ class Press:
     def _started(self) -> asyncio.AbstractEventLoop:
         with self._guard:
             if self._loop is None:
-                self._loop = asyncio.new_event_loop()
+                self._loop, self._turn = asyncio.new_event_loop(), asyncio.Lock()
                 threading.Thread(
                     target=_run, args=(self._loop,), name="exports-browser", daemon=True
                 ).start()
@@ -87,15 +87,19 @@ class Press:
         async with self._turn:
             if self._idle:
                 self._idle.cancel()
+            task = asyncio.ensure_future(self._done(job))
             try:
-                return await asyncio.wait_for(self._done(job), self._limit_s)
-            except TimeoutError:
+                if await _in_time(task, self._limit_s):
+                    return task.result()
+                self._kill()
+                task.cancel()
+                await _in_time(task, _CLOSE_S)
                 await self._end()
                 raise MdashError(
                     "The browser that draws charts and pages did not answer within {seconds}"
                     " seconds. Try again.",
                     seconds=round(self._limit_s),
-                ) from None
+                )
             except _BROKEN as error:
                 await self._end()
                 raise MdashError(
@@ -113,24 +117,40 @@ class Press:
         return await job(self._browser)
 
     def _rest(self) -> None:
-        if not self._turn.locked():
-            task = asyncio.ensure_future(self._end())
-            self._ending.add(task)
-            task.add_done_callback(self._ending.discard)
+        task = asyncio.ensure_future(self._end_in_turn())
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+    async def _end_in_turn(self) -> None:
+        async with self._turn:
+            await self._end()
 
     async def _end(self) -> None:
-        browser, self._browser = self._browser, None
-        if browser is None:
+        if self._browser is None:
             return
-        process = getattr(browser, "subprocess", None)
-        try:
-            with contextlib.suppress(*_BROKEN, TimeoutError):
-                await asyncio.wait_for(browser.close(), _CLOSE_S)
-        finally:
-            if process is not None and process.poll() is None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                process.wait(_CLOSE_S)
+        task = asyncio.ensure_future(self._browser.close())
+        if not await _in_time(task, _CLOSE_S):
+            self._kill()
+            task.cancel()
+            await _in_time(task, _CLOSE_S)
+        self._kill()
+        self._browser = None
+
+    def _kill(self) -> None:
+        """The end of a browser that does not end itself; it leads a process group of its own."""
+        process = getattr(self._browser, "subprocess", None)
+        if process is not None and process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait(_CLOSE_S)
+
+
+async def _in_time(task: asyncio.Future[Any], limit_s: float) -> bool:
+    """Whether a task ends in time. A task is not cancelled here: one that hangs might not obey."""
+    done, _ = await asyncio.wait({task}, timeout=limit_s)
+    if done and not task.cancelled():
+        task.exception()
+    return bool(done)
 
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:

@@ -11,7 +11,7 @@ import plotly.io as pio
 from kaleido import Kaleido
 
 from dashboard.exports import browser
-from dashboard.exports.provenance import Audience, Provenance
+from dashboard.exports.provenance import Audience, Provenance, in_a_line
 
 FONT = "'Noto Sans CJK SC', 'PingFang SC', 'Microsoft YaHei', 'Noto Sans', sans-serif"
 WIDTH = 1200
@@ -80,8 +80,7 @@ async def _svg(
 ) -> bytes:
     chart = await drawn(chrome, figure, width - 2 * _MARGIN, height)
     tall = height or figure.layout.height or HEIGHT
-    above = _wrapped([" · ".join(f"{label}: {value}" for label, value in told.filters(audience.say))],
-                     width)
+    above = _wrapped([in_a_line(told.filters(audience.say), audience.say)], width)
     below = _wrapped(footer(told, audience), width)
     top = 2 * _MARGIN + 8 + _LINE * len(above)
     bottom = top + tall + _MARGIN
@@ -104,7 +103,7 @@ def footer(told: Provenance, audience: Audience) -> list[str]:
     say = audience.say
     named = " · ".join(f"{item.name} v{item.version}" for item in told.definitions)
     first = [(say("As of"), told.as_of or say("unknown")), (say("Made at"), told.made_at)]
-    lines = [" · ".join([*(f"{label}: {value}" for label, value in first), *filter(None, [named])])]
+    lines = [" · ".join(filter(None, [in_a_line(first, say), named]))]
     return lines + [line for line in (told.link, *told.notes) if line]
 
 
@@ -140,7 +139,7 @@ def figure_html(figure: go.Figure, told: Provenance, audience: Audience) -> byte
         shown, full_html=False, include_plotlyjs=True,
         config={"displaylogo": False, "responsive": True},
     )
-    filters = " · ".join(f"{label}: {value}" for label, value in told.filters(audience.say))
+    filters = in_a_line(told.filters(audience.say), audience.say)
     small = "".join(f"<p>{escape(line)}</p>" for line in footer(told, audience))
     meanings = "".join(
         f"<p>{escape(f'{item.title} ({item.name} v{item.version})')}: {escape(item.text)}</p>"

@@ -13,7 +13,7 @@ from kaleido import Kaleido
 
 from dashboard.exports import browser
 from dashboard.exports.images import FONT, drawn, ground
-from dashboard.exports.provenance import Audience, Provenance
+from dashboard.exports.provenance import Audience, Provenance, in_a_line
 from dashboard.wording.formats import money, number, percent
 from dashboard.wording.tables import Column, columns, table
 
@@ -75,9 +75,9 @@ async def _part(chrome: Kaleido, part: Part, audience: Audience) -> str:
         return heading + _table(part, audience)
     svg = await drawn(chrome, part.figure, _CHART_WIDTH, None)
     source = base64.b64encode(svg.encode()).decode()
-    ink = escape(ground(part.figure), quote=True)
+    behind = escape(ground(part.figure), quote=True)
     return (
-        f'<figure style="background:{ink}">{heading}'
+        f'<figure style="background:{behind}">{heading}'
         f'<img alt="{escape(part.title, quote=True)}" src="data:image/svg+xml;base64,{source}">'
         "</figure>"
     )
@@ -116,7 +116,7 @@ def _cell(column: Column, value: Any, worded: Any, audience: Audience) -> str:
 
 def _html(body: Sequence[str], told: Provenance, audience: Audience) -> str:
     say = audience.say
-    filters = " · ".join(f"{label}: {value}" for label, value in told.filters(say))
+    filters = in_a_line(told.filters(say), say)
     meanings = [
         (f"{item.title} ({item.name} v{item.version})", item.text) for item in told.definitions
     ]
@@ -133,7 +133,8 @@ def _html(body: Sequence[str], told: Provenance, audience: Audience) -> str:
 
 
 def _footer(told: Provenance, audience: Audience) -> str:
-    as_of = f"{audience.say('As of')}: {told.as_of or audience.say('unknown')}"
+    say = audience.say
+    as_of = in_a_line([(say("As of"), told.as_of or say("unknown"))], say)
     line = " · ".join(filter(None, [told.title, as_of, told.link]))
     return (
         f'<div style="font-family:{escape(FONT, quote=True)};font-size:7px;color:#475569;'

@@ -95,6 +95,11 @@ class Provenance:
         }
 
 
+def in_a_line(pairs: Sequence[tuple[str, str]], say: Say) -> str:
+    """Labels with their values, one after another."""
+    return " · ".join(say("{label}: {value}", label=label, value=value) for label, value in pairs)
+
+
 def of_answers(
     audience: Audience, answers: Sequence[Answer], *, link: str = "", title: str | None = None,
     name: str | None = None, made_at: datetime | None = None,

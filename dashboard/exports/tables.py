@@ -80,12 +80,12 @@ def _remarks(document: dict[str, Any]) -> list[tuple[str, Any]]:
                 found.append(("definition", item["definition"]))
         elif name == "notes":
             found.extend(("note", note) for note in value)
-        elif name == "by":
+        elif name == "by" and value:
             found.append(("by", ",".join(value)))
         elif name == "where":
             found.extend(("where", f"{key}={item}") for key, items in value.items() for item in items)
-        else:
-            found.append((name, "" if value is None else value))
+        elif value or name == "rows":
+            found.append((name, value))
     return found
 
 

@@ -156,7 +156,7 @@ class _Data:
         if isinstance(value, datetime):
             return self._local(value)
         if column.shape == "money":
-            return Decimal(str(value)) / 100
+            return value / 100
         if isinstance(value, float) and not math.isfinite(value):
             return seconds("inf", self._audience.language) if value > 0 else str(value)
         if isinstance(value, bool | date):

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from loaders.errors import RefusedInput
 from loaders.settings import Settings
 from loaders.store.connection import ID_BUCKETS, connect, exists
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 PUBLISHED = (
     "trades", "refunds", "settlement_lines", "account_lines", "notifications",
@@ -98,6 +102,15 @@ class Reader:
             raise RefusedInput("The query failed: {why}", why=str(error)[:800]) from error
         finally:
             connection.close()
+
+    @contextmanager
+    def stream(
+        self, sql: str, parameters: Mapping[str, object] | None = None, size: int = 50_000
+    ) -> Iterator[pa.RecordBatchReader]:
+        """Rows of a query in Arrow batches, taken from the store as they are read."""
+        with self._cursor() as cursor:
+            cursor.execute(sql, dict(parameters) if parameters else None)
+            yield cursor.to_arrow_reader(size)
 
     def watermarks(self) -> dict[str, datetime]:
         """For each source ever loaded, the instant (naive UTC) up to which it speaks."""

@@ -13,6 +13,7 @@ import sys
 import time
 import unicodedata
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
 from pathlib import Path
 from xml.etree import ElementTree
@@ -72,7 +73,7 @@ def texts(svg: bytes) -> str:
 def test_an_svg_keeps_its_text_and_says_where_it_comes_from() -> None:
     found = texts(figure_svg(figure(), told(), Reader("zh")))
     for text in ("微信支付", "已支付", TITLE, "上海<一>店", "2026-10-01 – 2026-10-31", LINK,
-                 "数据截至: 2026-11-01T00:00:00+08:00", "conversion v1", "从未导入账单。"):
+                 "数据截至：2026-11-01T00:00:00+08:00", "conversion v1", "从未导入账单。"):
         assert text in found
 
 
@@ -199,6 +200,61 @@ def test_a_slow_browser_is_ended_and_replaced() -> None:
     finally:
         press.close()
     assert press.pid is None
+
+
+def test_a_frozen_browser_does_not_freeze_the_dashboard() -> None:
+    press = chromium.Press(limit_s=20)
+
+    async def draw(chrome: Kaleido) -> bytes:
+        frozen = chrome.subprocess.pid
+        os.killpg(frozen, signal.SIGSTOP)
+        async with chromium.page(chrome, "<p>x</p>") as tab:
+            return await chromium.printed(tab, "<p></p>")
+
+    assert press.run(_answer) == "done"
+    pid = press.pid
+    press._limit_s = 1
+    began = time.monotonic()
+    try:
+        with pytest.raises(MdashError, match="did not answer"):
+            press.run(draw)
+        assert time.monotonic() - began < 15
+        assert pid is not None
+        assert not psutil.pid_exists(pid)
+    finally:
+        press.close()
+
+
+def test_readers_who_draw_at_once_all_get_theirs() -> None:
+    names = [f"第{number}家店" for number in range(4)]
+
+    def draw(name: str) -> str:
+        return texts(figure_svg(figure().update_traces(name=name), told(), Reader("zh")))
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(draw, names))
+    assert [[name in text for name in names].index(True) for text in found] == [0, 1, 2, 3]
+
+
+def test_missing_chinese_fonts_are_said_and_not_drawn_as_boxes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "fonts.conf").write_text(
+        f"<fontconfig><dir>{tmp_path}</dir><cachedir>{tmp_path}/cache</cachedir></fontconfig>"
+    )
+    monkeypatch.setenv("FONTCONFIG_FILE", str(tmp_path / "fonts.conf"))
+    press = chromium.Press(limit_s=30)
+    try:
+        with pytest.raises(ConfigurationError, match="fonts-noto-cjk"):
+            press.run(lambda chrome: _shown(chrome, "<p>支付宝</p>"))
+        assert press.run(lambda chrome: _shown(chrome, "<p>Alipay</p>")).startswith(b"%PDF")
+    finally:
+        press.close()
+
+
+async def _shown(chrome: Kaleido, html: str) -> bytes:
+    async with chromium.page(chrome, html) as tab:
+        return await chromium.printed(tab, "<p></p>")
 
 
 def test_an_idle_browser_goes_away() -> None:

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from dashboard.exports import workbooks
-from dashboard.exports.files import file_name, formats, save_table, table_files, write_table
+from dashboard.exports.files import Download, file_name, formats, save_table, table_files, write_table
 from dashboard.exports.provenance import Provenance, of_answers, of_rows
 from dashboard.exports.records import Records, records_of_rows, records_of_stream
 from dashboard.metrics.question import Question
@@ -110,45 +110,53 @@ def same(cell: str, value: Any) -> bool:
     return (json.loads(cell) if isinstance(value, dict) else cell) == value
 
 
-@pytest.mark.parametrize(("name", "by", "where"), ASKED)
-def test_csv_says_what_mdash_says(
-    sample: Sample, services: Services, name: str, by: Any, where: Any
-) -> None:
-    _, files = downloads(services, name, by, where)
-    remarks, rows = csv_of(files["csv"].make())
+@dataclass(frozen=True)
+class Case:
+    """A question: the files made of its answer by suffix, and the document `mdash` prints."""
+
+    where: dict[str, Any]
+    files: dict[str, Download]
+    document: dict[str, Any]
+
+
+@pytest.fixture(scope="module", params=ASKED, ids=lambda asked: f"{asked[0]}-{'-'.join(asked[1])}")
+def case(request: pytest.FixtureRequest, sample: Sample, services: Services) -> Case:
+    name, by, where = request.param
     document = asked_of_mdash(sample, name, by, where)
     assert document["rows"]
+    return Case(where, downloads(services, name, by, where)[1], document)
+
+
+def test_csv_says_what_mdash_says(services: Services, case: Case) -> None:
+    document = case.document
+    remarks, rows = csv_of(case.files["csv"].make())
     assert len(rows) == len(document["rows"]) == int(remarks["rows"])
     for row, expected in zip(rows, document["rows"], strict=True):
         assert list(row) == list(expected)
         assert [name for name in row if not same(row[name], expected[name])] == []
     assert remarks["as_of"] == document["as_of"]
-    assert remarks["metric"] == f"{name} v{document['version']}"
+    assert remarks["metric"] == f"{document['metric']} v{document['version']}"
     assert remarks["link"] == LINK
     assert remarks["from"] == "2026-09-01"
     assert remarks["definition"].startswith(services.say(document["definition"])[:8])
 
 
-@pytest.mark.parametrize(("name", "by", "where"), ASKED)
-def test_parquet_is_typed_and_says_what_mdash_says(
-    sample: Sample, services: Services, name: str, by: Any, where: Any
-) -> None:
-    _, files = downloads(services, name, by, where)
-    content = files["parquet"].make()
+def test_parquet_is_typed_and_says_what_mdash_says(case: Case) -> None:
+    document = case.document
+    content = case.files["parquet"].make()
     table = pq.read_table(io.BytesIO(content))
-    document = asked_of_mdash(sample, name, by, where)
     assert table.schema.names == list(document["rows"][0])
     origin = origin_of(content)
     assert origin["rows"] == table.num_rows == len(document["rows"])
-    assert origin["metrics"][0]["metric"] == name
-    assert origin["where"] == where
+    assert origin["metrics"][0]["metric"] == document["metric"]
+    assert origin["where"] == case.where
     for item in table.schema:
         if item.name.endswith("_fen"):
             assert pa.types.is_integer(item.type) or pa.types.is_decimal(item.type)
             found = table[item.name].to_pylist()
             told = [row[item.name] for row in document["rows"]]
             assert [None if fen is None else float(fen) for fen in found] == told
-    if "hour" in by:
+    if "hour" in document["by"]:
         assert table.schema.field("hour").type == pa.timestamp("us")
 
 
@@ -283,6 +291,39 @@ def stream(sizes: Sequence[int]) -> pa.RecordBatchReader:
         for size in sizes
     )
     return pa.RecordBatchReader.from_batches(schema, batches)
+
+
+def test_every_trade_of_a_period_leaves_as_a_stream(
+    sample: Sample, services: Services, tmp_path: Path
+) -> None:
+    question = Question(date(2026, 10, 1), date(2026, 10, 31), (), {"client": ["ios"]})
+    path, seen = tmp_path / "trades.csv", []
+    with services.every_trade(question) as (count, batches):
+        records = records_of_stream(batches, count)
+        save_table(path, records, told(question=question), services, lambda *at: seen.append(at))
+    remarks, rows = csv_of(path.read_bytes())
+    days = ("--from", "2026-10-01", "--to", "2026-10-31", "--where", "client=ios")
+    orders = sample.metric("sales", *days)["rows"][0]["orders"]
+    assert int(remarks["rows"]) == len(rows) == count == seen[-1][0] == seen[-1][1]
+    assert len({row["order_no"] for row in rows}) == count
+    assert count >= orders > 20
+    assert {row["created_at"][:7] for row in rows} == {"2026-10"}
+    assert [row["created_at"] for row in rows] == sorted(row["created_at"] for row in rows)
+
+
+def test_mdash_export_writes_the_file_its_suffix_names(sample: Sample, tmp_path: Path) -> None:
+    days = ("--from", "2026-10-01", "--to", "2026-10-31", "--by", "product", "--where", "client=ios")
+    expected = sample.metric("sales", *days)["rows"]
+    for suffix in ("csv", "xlsx", "parquet"):
+        path = tmp_path / f"sales.{suffix}"
+        ran = sample.mdash("export", "sales", *days, "--to-file", str(path))
+        assert (ran.code, ran.out) == (0, "")
+        assert f"{len(expected)} rows" in ran.err
+    remarks, rows = csv_of((tmp_path / "sales.csv").read_bytes())
+    assert [row["product"] for row in rows] == [row["product"] for row in expected]
+    assert remarks["link"].startswith("mdash metric sales --from 2026-10-01")
+    assert pq.read_table(tmp_path / "sales.parquet").to_pylist() == expected
+    assert sample.mdash("export", "sales", *days, "--to-file", str(tmp_path / "a.txt")).code == 2
 
 
 @pytest.mark.parametrize("suffix", ["csv", "xlsx", "parquet"])
