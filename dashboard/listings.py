@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from dashboard.metrics.question import Question
 from dashboard.metrics.spread import STAGES
 from loaders.errors import RefusedInput, UnknownMetric
 from loaders.store.reader import Reader, Row
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 PICKS: Mapping[str, str] = {
     "outcome": "outcome = $outcome",
@@ -50,6 +54,22 @@ def recent(
         " order by created_at desc, order_no limit $limit"
     )
     return reader.rows(sql, {**question.parameters(), **picks, "limit": limit})
+
+
+@contextmanager
+def every(reader: Reader, question: Question) -> Iterator[tuple[int, pa.RecordBatchReader]]:
+    """How many trades were created in a period, and all of them as a stream, oldest first."""
+    if reader.is_empty:
+        raise RefusedInput("Nothing has been loaded yet.")
+    period = (
+        "created_at >= utc_time($first_hour::timestamp)"
+        f" and created_at < utc_time($last_hour::timestamp + interval 1 hour) {question.filters()}"
+    )
+    parameters = question.parameters()
+    found = reader.one(f"select count(*) as trades from lake.trade where {period}", parameters)
+    sql = f"select {_LISTED} from lake.trades as trades where {period} order by created_at"
+    with reader.stream(sql, parameters) as batches:
+        yield found["trades"], batches
 
 
 def slowest(reader: Reader, question: Question, stage: str, limit: int) -> list[Row]:

@@ -113,19 +113,8 @@ class Services:
     @contextmanager
     def every_trade(self, question: Question) -> Iterator[tuple[int, pa.RecordBatchReader]]:
         """How many trades were created in a period, and all of them as a stream, oldest first."""
-        if self.reader.is_empty:
-            raise RefusedInput("Nothing has been loaded yet.")
-        period = (
-            "created_at >= utc_time($first_hour::timestamp)"
-            " and created_at < utc_time($last_hour::timestamp + interval 1 hour)"
-            f" {question.filters()}"
-        )
-        parameters = question.parameters()
-        counted = f"select count(*) as trades from lake.trade where {period}"
-        found = self.reader.one(counted, parameters)
-        sql = f"select {_LISTED} from lake.trades as trades where {period} order by created_at"
-        with self.reader.stream(sql, parameters) as batches:
-            yield found["trades"], batches
+        with listings.every(self.reader, question) as found:
+            yield found
 
     def trade(self, channel: str, order_no: str) -> dict[str, Any]:
         """All that is known of one trade: the trade, its refunds and its events in time order."""

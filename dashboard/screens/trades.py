@@ -9,7 +9,7 @@ import streamlit as st
 from dashboard.listings import PICKS
 from dashboard.screens import parts
 from dashboard.screens.bar import View
-from dashboard.screens.files import table_menu
+from dashboard.screens.files import every_trade_menu, table_menu
 from dashboard.services import Services
 from dashboard.wording.formats import day, instant, money
 from dashboard.wording.labels import FIELDS
@@ -45,6 +45,8 @@ def render(services: Services, view: View) -> None:
         return
     picked = parts.rows_table(services, found, _LISTED, "trades", selectable=True)
     table_menu(services, found, _LISTED, "trades", "Trades", view.question)
+    if not wanted.strip():
+        every_trade_menu(services, view.question)
     if picked is None:
         st.caption(say("Select a row to see the trade."))
     else:
