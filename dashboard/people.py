@@ -11,10 +11,12 @@ from zoneinfo import ZoneInfo
 from dashboard.metrics.alert_windows import Part
 from dashboard.metrics.question import Question
 from dashboard.operations import alert_rules, episodes, notes, schedules, views
+from dashboard.operations.alerts import Episode
 from dashboard.operations.backtest import Backtest, backtest
 from dashboard.operations.ledger import Ledger
 from dashboard.operations.schedules import Cadence, Format, Schedule
 from dashboard.wording import Say
+from dashboard.wording.formats import number, percent, seconds
 from dashboard.wording.tables import word
 from loaders.settings import Settings
 from loaders.store.reader import Reader, Row
@@ -22,9 +24,13 @@ from loaders.store.reader import Reader, Row
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Something worth marking on a chart: its kind, its days, and what to say of it."""
+    """Something worth marking on a chart: its kind, its days in the period, and what to say of it.
+
+    `begins`: it begins in the period, and not before.
+    """
 
     kind: notes.Kind
+    begins: bool
     first_day: date
     last_day: date
     text: str
@@ -33,8 +39,8 @@ class Mark:
 class People:
     """The ledger of one home, for one reader."""
 
-    def __init__(self, settings: Settings, reader: Reader, say: Say) -> None:
-        self._settings, self._reader, self._say = settings, reader, say
+    def __init__(self, settings: Settings, reader: Reader, say: Say, language: str) -> None:
+        self._settings, self._reader, self._say, self._language = settings, reader, say, language
         self.ledger = Ledger(settings)
 
     def views(self) -> list[views.View]:
@@ -65,13 +71,13 @@ class People:
 
     def marks(self, question: Question, kinds: Sequence[str]) -> list[Mark]:
         """What is to be marked on charts of a period: of the wanted kinds, about what is shown."""
-        found = notes.timeline(self.ledger, self._reader, question.first_day, question.last_day)
+        first, last = question.first_day, question.last_day
         return [
             Mark(
-                item.kind, self._day(item.begin), self._day(item.end or item.begin),
-                self._say(item.title, **item.values),
+                item.kind, self._day(item.begin) >= first, max(first, self._day(item.begin)),
+                min(last, self._day(item.end or item.begin)), self._say(item.title, **item.values),
             )
-            for item in found
+            for item in notes.timeline(self.ledger, self._reader, first, last)
             if item.kind in kinds and _is_about(item.filters, question.where)
         ]
 
@@ -96,21 +102,22 @@ class People:
         """What an alert set so would have found. Raises RefusedInput."""
         found = backtest(self._reader, alert_rules.read_rule(parameters), days)
         return found, [
-            {"where": self._named(item.part), "begun_at": item.episode.begun_at,
-             "ended_at": item.episode.ended_at, "worst": _measured(item.episode.worst),
-             "baseline": _measured(item.episode.baseline), "count": item.episode.n}
-            for item in found.findings
+            self._shown(found.rule.kind, item.part, item.episode) for item in found.findings
         ]
 
     def episodes(self, limit: int = 200) -> list[Row]:
         """The latest episodes, newest first."""
         return [
-            {"alert": item.alert, "where": self._named(item.part),
-             "begun_at": item.episode.begun_at, "ended_at": item.episode.ended_at,
-             "worst": _measured(item.episode.worst), "baseline": _measured(item.episode.baseline),
-             "count": item.episode.n}
+            {"alert": item.alert, **self._shown(item.kind, item.part, item.episode)}
             for item in episodes.recorded(self.ledger)[:limit]
         ]
+
+    def _shown(self, kind: str, part: Part, episode: Episode) -> Row:
+        return {
+            "where": self._named(part), "begun_at": episode.begun_at, "ended_at": episode.ended_at,
+            "worst": _measured(kind, episode.worst, self._language),
+            "baseline": _measured(kind, episode.baseline, self._language), "count": episode.n,
+        }
 
     def _named(self, part: Part) -> str:
         return " × ".join(word(value, self._say) for _, value in part if value) or "—"
@@ -144,9 +151,13 @@ class People:
         return bool(self._settings.alerts.webhook_url)
 
 
-def _measured(value: float) -> str:
-    """An alert's number in few digits: rates, counts and seconds alike."""
-    return "inf" if value == float("inf") else f"{value:.4g}"
+def _measured(kind: str, value: float, language: str) -> str:
+    """A number of an alert as its kind is measured: a rate, orders, a span, or hours."""
+    if kind == "success_rate":
+        return percent(value, language)
+    if kind == "traffic":
+        return number(round(value), language)
+    return seconds(value * 3600 if kind == "freshness" else value, language)
 
 
 def _is_about(filters: Mapping[str, str], where: Mapping[str, Sequence[str]]) -> bool:

@@ -54,7 +54,7 @@ class Services:
     @cached_property
     def people(self) -> People:
         """What people keep: views, notes, alerts and reports."""
-        return People(self.settings, self.reader, self.say)
+        return People(self.settings, self.reader, self.say, self.language)
 
     @property
     def timezone(self) -> str:

@@ -14,19 +14,21 @@ _COLOURS = {
     "note": COLOURS["money"], "alert": COLOURS["bad"], "campaign": COLOURS["good"],
     "definition": COLOURS["muted"], "load": COLOURS["muted"],
 }
-Mark = tuple[str, date, date, str]
-"""Kind, first and last day, and what to say."""
+Mark = tuple[str, bool, date, date, str]
+"""Kind, whether it begins there, first and last day, and what to say."""
 
 
 def marked(figure: go.Figure, marks: Sequence[Mark]) -> go.Figure:
     """The figure with its marks; several of a day share one flag."""
     by_day: dict[date, list[Mark]] = {}
     for mark in marks:
-        by_day.setdefault(mark[1], []).append(mark)
-        if mark[2] > mark[1] and mark[0] in ("campaign", "alert"):
+        kind, begins, first, last, _ = mark
+        if begins:
+            by_day.setdefault(first, []).append(mark)
+        if last > first and kind in ("campaign", "alert"):
             figure.add_vrect(
-                x0=mark[1].isoformat(), x1=mark[2].isoformat(), line_width=0, opacity=0.07,
-                fillcolor=_COLOURS[mark[0]], layer="below",
+                x0=first.isoformat(), x1=last.isoformat(), line_width=0, opacity=0.06,
+                fillcolor=_COLOURS[kind], layer="below",
             )
     for day, found in sorted(by_day.items()):
         kinds = dict.fromkeys(kind for kind, *_ in found)

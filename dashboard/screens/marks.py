@@ -19,7 +19,9 @@ def with_marks(services: Services, view: View, figure: Figure) -> Figure:
     """A daily chart with the marks that the reader wants to see."""
     kinds = st.session_state.get("marks", _SHOWN)
     found = services.people.marks(view.question, kinds)
-    return marked(figure, [(item.kind, item.first_day, item.last_day, item.text) for item in found])
+    return marked(figure, [
+        (item.kind, item.begins, item.first_day, item.last_day, item.text) for item in found
+    ])
 
 
 def mark_menu(services: Services, view: View) -> None:

@@ -14,20 +14,28 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.browser.looking import watched
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
          "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("demo")
+def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home that the demo makes for itself."""
+    return tmp_path_factory.mktemp("demo") / "home"
+
+
+@pytest.fixture(scope="session")
+def demo(demo_home: Path) -> Iterator[str]:
+    folder = demo_home.parent
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     process = subprocess.Popen(
-        [sys.executable, "-m", "dashboard.cli", "--home", str(folder / "home"), "demo", "--port",
+        [sys.executable, "-m", "dashboard.cli", "--home", str(demo_home), "demo", "--port",
          str(port), "--no-browser", "--orders", "3000"],
         env=os.environ | {"HOME": str(folder)},
     )
@@ -62,3 +70,13 @@ def shots() -> Path | None:
     """Where screenshots go when MDASH_SHOTS names a folder."""
     named = os.environ.get("MDASH_SHOTS")
     return Path(named) if named else None
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A desktop page; the test fails if the console said an error."""
+    context = browser.new_context(viewport={"width": 1360, "height": 900}, accept_downloads=True)
+    page, errors = watched(context)
+    yield page
+    context.close()
+    assert errors == []

@@ -3,43 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from sample_data.files import trade_bill
+from tests.browser.looking import phone, settled
 from tests.store.test_bills import DAY, lines, newer
 
 pytestmark = pytest.mark.browser
 
 SCREENS = {
-    "en": ("Overview", "Conversion", "Failures", "Latency", "Trades", "Data", "Definitions"),
-    "zh": ("总览", "转化", "失败", "时延", "交易", "数据", "定义"),
+    "en": ("Overview", "Conversion", "Failures", "Latency", "Trades", "Alerts", "Data",
+           "Definitions"),
+    "zh": ("总览", "转化", "失败", "时延", "交易", "告警", "数据", "定义"),
 }
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1360, "height": 900})
-    page = context.new_page()
-    errors: list[str] = []
-    page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    yield page
-    context.close()
-    assert errors == []
-
-
-def settled(page: Page) -> None:
-    page.wait_for_selector("h1", timeout=60_000)
-    page.wait_for_function(
-        "!document.querySelector('[data-testid=\"stStatusWidget\"]')"
-        " && !document.querySelector('[data-testid=\"stSkeleton\"]')", timeout=60_000,
-    )
-    assert page.locator('[data-testid="stException"]').count() == 0
-    assert page.locator('[data-testid="stAlertContentError"]').count() == 0
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -57,9 +36,9 @@ def test_every_screen_opens(demo: str, page: Page, language: str, shots: Path | 
 def test_the_phone_shows_every_screen_without_sideways_scrolling(
     demo: str, browser: Browser, shots: Path | None
 ) -> None:
-    context = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme="dark")
+    context = phone(browser)
     page = context.new_page()
-    for name in ("", "conversion", "trades", "data"):
+    for name in ("", "conversion", "failures", "latency", "trades", "alerts", "data", "definitions"):
         page.goto(f"{demo}/{name}?lang=zh")
         settled(page)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
