@@ -198,6 +198,13 @@ def test_an_outage_is_one_episode_and_a_usual_week_none(orders: int) -> None:
     assert episode.n >= 50
 
 
+@pytest.mark.parametrize("orders", [40, 15, 5])
+def test_usual_weeks_raise_nothing(orders: int) -> None:
+    """Twelve shops in which nothing happens but chance."""
+    for seed in range(100, 112):
+        assert rate_episodes(shop(4, 0.88, orders, seed), SuccessRate()) == []
+
+
 def test_the_baseline_is_the_median_of_the_same_hour_of_four_weeks() -> None:
     """One bad week among four does not move it, and other hours do not count."""
     begin = MONDAY - 4 * WEEK
