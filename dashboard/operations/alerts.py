@@ -25,6 +25,7 @@ Z98 = 2.3263478740408408
 QUARTER, HOUR, WEEK = timedelta(minutes=15), timedelta(hours=1), timedelta(days=7)
 _MONDAY = datetime(2020, 1, 6)
 _LEAST_WEEKS = 2
+_SURER, _WIDEST = 3, 6
 _POOLED = 4
 _NORMAL_TAIL = 0.05
 _CALMER = 0.8
@@ -198,13 +199,26 @@ def rate_windows(
 def _usual_rate(
     series: Series, rule: SuccessRate, begin: datetime, end: datetime
 ) -> float | None:
+    """Median of the rates of the same hours in the weeks before.
+
+    Where these hold too few orders, the hours beside them are taken in too: the median of four
+    small samples would be as uncertain as the window itself, and raise alerts of its own.
+    """
     a, b = _whole_hours(begin, end)
-    rates = []
-    for week in range(1, WEEKS + 1):
-        n = series.total("settled", a - week * WEEK, b - week * WEEK)
-        if n >= rule.least // 2:
-            rates.append(series.total("paid", a - week * WEEK, b - week * WEEK) / n)
+    for spread in range(_WIDEST + 1):
+        weeks = [
+            _week(series, a - spread * HOUR - week * WEEK, b + spread * HOUR - week * WEEK)
+            for week in range(1, WEEKS + 1)
+        ]
+        rates = [paid / n for n, paid in weeks if n >= _SURER * rule.least]
+        if len(rates) == WEEKS:
+            return median(rates)
+    rates = [paid / n for n, paid in weeks if n >= rule.least]
     return median(rates) if len(rates) >= _LEAST_WEEKS else None
+
+
+def _week(series: Series, begin: datetime, end: datetime) -> tuple[int, int]:
+    return series.total("settled", begin, end), series.total("paid", begin, end)
 
 
 def _whole_hours(begin: datetime, end: datetime) -> tuple[datetime, datetime]:

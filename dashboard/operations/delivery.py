@@ -29,7 +29,7 @@ _ADDRESS = re.compile(r"[^@\s,;:<>()\"\\]{1,64}@[A-Za-z0-9.-]{1,189}")
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file that goes with a mail."""
+    """A file that goes with a mail; text is UTF-8."""
 
     name: str
     media_type: str
@@ -158,7 +158,10 @@ def _message(
         message.add_alternative(html, subtype="html")
     for item in attachments:
         main, _, sub = item.media_type.partition("/")
-        message.add_attachment(item.content, maintype=main, subtype=sub, filename=item.name)
+        message.add_attachment(
+            item.content, maintype=main, subtype=sub, filename=item.name,
+            params={"charset": "utf-8"} if main == "text" else {},
+        )
     return message
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from html import escape
 from typing import Any
@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from sqlalchemy import insert, select
 
-from dashboard.metrics.catalogue import Answer, ask
+from dashboard.metrics.catalogue import Answer, ask, metric_named
 from dashboard.metrics.question import NAMED_DIMENSIONS, Question
 from dashboard.operations.delivery import Attachment
 from dashboard.operations.ledger import Ledger, now
@@ -51,14 +51,21 @@ class Report:
     page: str
     query: str
 
-    def question(self, back: int = 0) -> Question:
-        """The question of its period, or of one `back` periods before, under the view's filters."""
-        days = (self.last_day - self.first_day + timedelta(days=1)) * back
+    def question(self) -> Question:
+        """The question of its period under the view's filters."""
         where: dict[str, list[str]] = {}
         for name, value in parse_qsl(self.query, keep_blank_values=True):
             if name in NAMED_DIMENSIONS:
                 where.setdefault(name, []).append(value)
-        return Question(self.first_day - days, self.last_day - days, (), where)
+        return Question(self.first_day, self.last_day, (), where)
+
+    def before(self) -> Question:
+        """The same question of the period before: as many days, or the calendar month."""
+        last = self.first_day - timedelta(days=1)
+        first = self.first_day - (self.last_day - last)
+        if self.schedule.cadence == "monthly":
+            first = last.replace(day=1)
+        return replace(self.question(), first_day=first, last_day=last)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +136,9 @@ def letter(
     """The report in the shop's language: key numbers beside those of the period before."""
     language = settings.shop.language
     say = speaker(language)
-    names = report.schedule.metrics or KEY_METRICS
+    names, left_out = _answerable(report)
     answers = [ask(reader, name, report.question()) for name in names]
-    before = [ask(reader, name, report.question(back=1)) for name in names]
+    before = [ask(reader, name, report.before()) for name in names]
     rows = [
         row for new, old in zip(answers, before, strict=True) for row in _rows(new, old, say, language)
     ]
@@ -142,6 +149,10 @@ def letter(
     )
     told = [say("As of {at}", at=instant(min(marks, default=None), settings.shop.timezone))]
     told += _notes(answers, say)
+    told += [
+        say("{metric} is left out: it cannot be filtered so.", metric=say(title))
+        for title in left_out
+    ]
     if filters := report.question().where:
         told.insert(0, _filters(filters, say))
     files = _files(report, attach)
@@ -151,6 +162,14 @@ def letter(
         told.append(address)
     heading = ("", say("This period"), say("Period before"))
     return Letter(subject, _text(heading, rows, told), _html(subject, heading, rows, told), files)
+
+
+def _answerable(report: Report) -> tuple[list[str], list[str]]:
+    """Names of the report's metrics that know its filters, and titles of those that do not."""
+    chosen = [metric_named(name) for name in report.schedule.metrics or KEY_METRICS]
+    where = set(report.question().where)
+    known = [metric.name for metric in chosen if where <= set(metric.dimensions)]
+    return known, [metric.title for metric in chosen if metric.name not in known]
 
 
 def _rows(new: Answer, old: Answer, say: Say, language: str) -> list[tuple[str, str, str]]:

@@ -18,16 +18,6 @@ from loaders.errors import ConfigurationError, RefusedInput
 from loaders.settings import Settings, load_settings
 
 
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return load_settings(tmp_path / "home")
-
-
-@pytest.fixture
-def ledger(settings: Settings) -> Ledger:
-    return Ledger(settings)
-
-
 def test_sqlite_is_durable_strict_and_private(ledger: Ledger, settings: Settings) -> None:
     with ledger.transaction() as connection:
         told = [connection.execute(text(f"pragma {name}")).scalar_one()
