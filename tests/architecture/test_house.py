@@ -47,6 +47,7 @@ def test_loaders_never_import_the_dashboard_or_streamlit() -> None:
     [
         ("duckdb", ("loaders.store", "loaders.settlement", "loaders.bill_blocks")),
         ("cryptography", ("loaders.channels", "dashboard.demo")),
+        ("httpx", ("loaders.transport",)),
         ("plotly", ("dashboard.charts", "dashboard.screens.parts")),
         ("streamlit", ("dashboard.app", "dashboard.server", "dashboard.screens")),
         ("sample_data", ("sample_data", "dashboard.demo")),
@@ -65,7 +66,7 @@ def test_the_store_knows_no_channel_and_channels_know_no_outside() -> None:
 
 
 def test_records_and_errors_have_no_io_and_no_clock() -> None:
-    for name in ("records", "errors"):
+    for name in ("records", "exchange", "errors"):
         found = set(imported(ROOT / "loaders" / f"{name}.py"))
         assert not found & {"os", "pathlib", "time", "io", "logging"}
 

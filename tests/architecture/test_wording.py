@@ -10,12 +10,13 @@ from babel.messages.pofile import read_po
 
 from dashboard.metrics.catalogue import metrics
 from dashboard.wording.labels import FIELDS, WORDS
+from loaders.channels.alipay import meanings
 from loaders.errors import MdashError
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEAKERS = {"say", "Reject", "heading", "card"}
 ERRORS = {"MdashError", "ConfigurationError", "UnknownMetric", "RefusedInput", "BadSignature",
-          "StoreBusy"}
+          "StoreBusy", "NoAnswer"}
 
 
 def catalog() -> dict[str, str]:
@@ -64,6 +65,7 @@ def all_sentences() -> set[str]:
     for room in ("loaders", "dashboard"):
         for path in (ROOT / room).rglob("*.py"):
             found |= sentences(path)
+    found |= meanings.sentences()
     found |= set(FIELDS.values()) | set(WORDS.values())
     for metric in metrics().values():
         found |= {metric.title, metric.definition}
