@@ -97,7 +97,7 @@ TRADES = (
         "Tell the developer: the raw text names the field.",
         "INVALID_PARAMETER INVAILID_ARGUMENTS INVALID_ARGUMENTS ILLEGAL_ARGUMENT ILLEGAL_REQUEST"
         " AMOUNT_OR_CURRENCY_ERROR CURRENCY_NOT_SUPPORT EXIST_FORBIDDEN_WORD"
-        " SUB_GOODS_SIZE_MAX_COUNT CYCLE_PAY_DATE_NOT_MATCH TYPE_NOT_SUPPORT"
+        " SUB_GOODS_SIZE_MAX_COUNT CYCLE_PAY_DATE_NOT_MATCH TYPE_NOT_SUPPORTED"
         " CERT_EXPIRED REFUND_FEE_ERROR"),
     Row("merchant_config", "merchant", "The order number was used before with other details.",
         "Query the order; create a new one only when this one is closed.",

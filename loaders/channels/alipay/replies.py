@@ -302,13 +302,17 @@ def _counted(
     except MdashError as error:
         return Answer(is_verified=True, may_repeat=True, why=error)
     return replace(
-        said, data=data, is_known=is_known, is_success=is_success, noted=_noted(node),
+        said, data=data, is_known=is_known, is_success=is_success, noted=_noted(node, is_success),
         may_repeat=not is_known and meaning is not None and meaning.may_repeat,
     )
 
 
-def _noted(node: Node) -> dict[str, str]:
-    found = {name: node.fields.get(name) for name in _NOTED}
+def _noted(node: Node, is_success: bool) -> dict[str, str]:
+    """What the call log keeps: of an error its codes, since its other fields mean nothing."""
+    names = _NOTED if is_success else _NOTED[:2]
+    if not is_success and node.fields.get("code") in (SUCCESS, WAITING):
+        return {}
+    found = {name: node.fields.get(name) for name in names}
     return {
         name: value for name, value in found.items() if isinstance(value, str) and len(value) < 256
     }
