@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Literal, Protocol
 
+from loaders.errors import ConfigurationError
 from loaders.records import Answer, BillFrame, CodeMeaning, Notification, Outcome
 
 RESAVED = (
@@ -161,6 +162,11 @@ class RemotePart(Protocol):
 
     def read_keys(self, config: Mapping[str, Any], read: Callable[[str], bytes]) -> Any:
         """Everything needed to ask the channel. Raises ConfigurationError saying how to mend it."""
+
+    def concerns(
+        self, config: Mapping[str, Any], read: Callable[[str], bytes], at: datetime
+    ) -> Sequence[ConfigurationError]:
+        """What may not work at this instant although the keys can be read, and how to mend it."""
 
 
 @dataclass(frozen=True, slots=True)
