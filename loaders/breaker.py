@@ -21,12 +21,15 @@ class BreakerState:
 
 
 class Breaker:
-    """Counts failures in a row. Safe to share among threads; no lock is held during a call."""
+    """Counts failures in a row. Safe to share among threads; no lock is held during a call.
+
+    The threshold is high because a handful of troubled orders must not keep the others unasked.
+    """
 
     def __init__(
         self,
-        threshold: int = 5,
-        pause_s: float = 30.0,
+        threshold: int = 20,
+        pause_s: float = 15.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._threshold, self._pause_s, self._clock = threshold, pause_s, clock

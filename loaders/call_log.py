@@ -18,6 +18,7 @@ from loaders.errors import MdashError
 from loaders.records import Answer
 
 _CHINA = timezone(timedelta(hours=8))
+_LONGEST = 64
 _ORDER = "out_trade_no"
 
 
@@ -73,7 +74,7 @@ def _line(
         "reached_channel": answer.was_sent,
         "try": attempt,
         "outcome": _outcome(answer),
-        "said": {"code": answer.code, "sub_code": answer.sub_code},
+        "said": {"code": _short(answer.code), "sub_code": _short(answer.sub_code)},
         "why": _why(answer.why),
     }
 
@@ -82,6 +83,10 @@ def _outcome(answer: Answer[Any]) -> str:
     if not answer.is_known:
         return "unknown"
     return "accepted" if answer.is_success else "refused"
+
+
+def _short(text: str | None) -> str | None:
+    return None if text is None else text[:_LONGEST]
 
 
 def _why(error: MdashError | None) -> str | None:

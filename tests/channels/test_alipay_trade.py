@@ -276,6 +276,18 @@ def test_errors_are_read_signed_or_not_but_an_unsigned_one_proves_nothing(desk: 
     assert signed.is_verified
 
 
+def test_an_error_that_echoes_the_request_gives_no_secret_away(desk: Desk) -> None:
+    desk = desk.having(app_auth_token="201510BBsecret")
+    echo = ("验签出错，网关生成的验签字符串为：app_auth_token=201510BBsecret&amp;biz_content={&quot;"
+            "auth_code&quot;:&quot;280000000000000001&quot;,&quot;out_trade_no&quot;:&quot;M1&quot;}")
+    answer = query(desk, desk.answer(
+        QUERY, code="40002", sub_code="isv.invalid-signature", sub_msg=echo))
+    assert answer.text is not None
+    assert "201510BB" not in answer.text
+    assert "28000" not in answer.text
+    assert "M1" in answer.text
+
+
 def test_an_error_page_in_gbk_is_no_answer(desk: Desk) -> None:
     page = Reply(200, {"content-type": "text/html;charset=GBK"},
                  "<html>系统有点儿忙</html>".encode("gbk"))
@@ -398,6 +410,24 @@ def test_pages_and_apps_pay_with_a_signed_string(desk: Desk) -> None:
         assert ("return_url" in fields) is (kind != "app")
         content = signing.request_string(fields).encode()
         assert signing.verify(content, fields["sign"], desk.keys.private_key.public_key())
+
+
+def test_the_app_string_is_the_one_a_common_client_makes(desk: Desk) -> None:
+    from urllib.parse import parse_qsl
+
+    from alipay import AliPay
+
+    from tests.channels.test_alipay_credentials import PUBLIC, private
+
+    client = AliPay(
+        appid=desk.keys.app_id, app_notify_url=None,
+        app_private_key_string=private(desk.keys.private_key, "TraditionalOpenSSL").decode(),
+        alipay_public_key_string=desk.keys.public_key.public_bytes(*PUBLIC).decode(),
+    )
+    made = payments.payment_string("app", ORDER, desk.keys, STAMP)
+    fields = dict(parse_qsl(made))
+    fields.pop("sign")
+    assert client.sign_data(fields) == made
 
 
 def test_splits(desk: Desk) -> None:

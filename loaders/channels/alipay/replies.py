@@ -26,6 +26,10 @@ _CHINA = timedelta(hours=8)
 _SPACE = re.compile(r"[ \t\r\n]*")
 _CHARSET = re.compile(r"charset=\"?([\w-]+)", re.IGNORECASE)
 _LOGON = re.compile(r"^(.{0,3}).*?(@.*)?$", re.DOTALL)
+_PERSONAL = re.compile(
+    r"""((?:auth_code|buyer_logon_id|buyer_id|buyer_open_id)(?:"|&quot;)\s*:\s*(?:"|&quot;))[^"&]*"""
+)
+_LONGEST_TEXT = 1000
 _NOTED = (
     "code", "sub_code", "out_trade_no", "trade_no", "trade_status", "send_pay_date",
     "fund_change", "refund_status",
@@ -268,7 +272,7 @@ def read(
     try:
         node = open_reply(reply, method, keys)
         code, sub_code = node.text("code"), node.text("sub_code")
-        text = node.text("sub_msg") or node.text("msg")
+        text = _harmless(node.text("sub_msg") or node.text("msg"), keys)
     except MdashError as error:
         return Answer(why=error, may_repeat=True)
     said: Answer[T] = Answer(
@@ -305,6 +309,15 @@ def _counted(
         said, data=data, is_known=is_known, is_success=is_success, noted=_noted(node, is_success),
         may_repeat=not is_known and meaning is not None and meaning.may_repeat,
     )
+
+
+def _harmless(text: str | None, keys: Credentials) -> str | None:
+    """The channel's own words without secrets: some errors echo the whole request."""
+    if text is None:
+        return None
+    if keys.app_auth_token:
+        text = text.replace(keys.app_auth_token, "***")
+    return _PERSONAL.sub(r"\1***", text)[:_LONGEST_TEXT]
 
 
 def _noted(node: Node, is_success: bool) -> dict[str, str]:
