@@ -165,7 +165,7 @@ def test_what_a_signed_answer_to_a_query_proves(
         ({"out_trade_no": "M2"}, "unknown"),
         ({"out_trade_no": None, "trade_no": None}, "unknown"),
         ({"out_request_no": "R2"}, "unknown"),
-        ({"code": "10003"}, "done"),
+        ({"code": "10003"}, "unknown"),
         ({"code": "20000", "sub_code": "aop.ACQ.SYSTEM_ERROR"}, "unknown"),
         ({"code": "40004", "sub_code": "ACQ.SYSTEM_ERROR"}, "unknown"),
         ({"code": "40004", "sub_code": "AQC.SYSTEM_ERROR"}, "unknown"),

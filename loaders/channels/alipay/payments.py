@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from loaders.channels.alipay.credentials import Credentials
-from loaders.channels.alipay.replies import Node, Reading, named, read
+from loaders.channels.alipay.replies import SUCCESS, WAITING, Node, Reading, named, read
 from loaders.channels.alipay.requests import checked, china_time, message, order_string, yuan
 from loaders.channels.protocol import Call, Message, Reply, Stamp
 from loaders.errors import RefusedInput
@@ -125,7 +125,8 @@ def read_pay(reply: Reply, order: PaymentOrder, keys: Credentials) -> Answer[Tra
             raise RefusedInput("The reply is about another amount than was asked about.")
         return TradeState(order.order_no, node.text("trade_no"), "unknown", amount_fen=amount), False
 
-    return read(reply, PAY, keys, state, {"out_trade_no": order.order_no})
+    asked = {"out_trade_no": order.order_no}
+    return read(reply, PAY, keys, state, asked, accepts=(SUCCESS, WAITING))
 
 
 def payment_string(kind: str, order: PaymentOrder, keys: Credentials, stamp: Stamp) -> str:

@@ -39,11 +39,9 @@ _SCANNER = json.JSONDecoder(parse_int=str, parse_float=str, strict=False)
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """Where in a reply's text the response node and the signature stand."""
+    """A reply's text in its parts: the response node as it stands there, and its signature."""
 
-    node: str
     content: str
-    start: int
     sign: str | None
     cert_sn: str | None
 
@@ -123,9 +121,7 @@ def find(text: str, method: str) -> Root:
         raise RefusedInput("The reply holds no answer to this request.")
     start, end = spans[found[0]]
     return Root(
-        node=found[0],
         content=text[start:end],
-        start=start,
         sign=_string(text, spans.get("sign")),
         cert_sn=_string(text, spans.get("alipay_cert_sn")),
     )
@@ -264,10 +260,12 @@ def read(
     on_success: Callable[[Node], Reading[T]],
     asked: Mapping[str, str] | None = None,
     on_code: Mapping[str, T] | None = None,
+    accepts: tuple[str, ...] = (SUCCESS,),
 ) -> Answer[T]:
     """The answer in a reply. Whatever is wrong with it, the outcome is unknown, never guessed.
 
-    `asked` is what no answer may contradict; `on_code` holds codes that are an answer in themselves.
+    `asked` is what no answer may contradict; `on_code` holds codes that are an answer in themselves;
+    `accepts` are the codes by which this call is taken on.
     """
     try:
         node = open_reply(reply, method, keys)
@@ -283,25 +281,27 @@ def read(
             said, may_repeat=True,
             why=BadSignature("The channel's error is not signed; it proves nothing."),
         )
-    return _counted(node, replace(said, is_verified=True), on_success, asked or {}, on_code or {})
+    said = replace(said, is_verified=True)
+    taken = on_success if code in accepts and sub_code is None else None
+    return _counted(node, said, taken, asked or {}, on_code or {})
 
 
 def _counted(
     node: Node,
     said: Answer[T],
-    on_success: Callable[[Node], Reading[T]],
+    on_success: Callable[[Node], Reading[T]] | None,
     asked: Mapping[str, str],
     on_code: Mapping[str, T],
 ) -> Answer[T]:
     """What a verified node says, if it is about what was asked."""
-    is_success = said.code in (SUCCESS, WAITING) and said.sub_code is None
+    is_success = on_success is not None
     meaning = said.meaning
     data = on_code.get(codes.bare(said.sub_code or ""))
     is_known = data is not None or (meaning is not None and meaning.is_known)
     try:
         for name, value in asked.items():
             same(node, name, value)
-        if is_success:
+        if on_success is not None:
             data, is_known = on_success(node)
     except MdashError as error:
         return Answer(is_verified=True, may_repeat=True, why=error)
