@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from loaders.channels.alipay import trade
 from loaders.channels.protocol import Reply
 from tests.channels.alipay_desk import STAMP, Desk
-from tests.channels.test_alipay_trade import M1, PAID, QUERY, REQUESTS
+from tests.channels.test_alipay_calls import REQUESTS
+from tests.channels.test_alipay_trade import M1, PAID, QUERY
 
 QUICK, SLOW = 200, 10_000
 EVERYWHERE = {"deadline": None, "suppress_health_check": list(HealthCheck)}

@@ -19,12 +19,11 @@ from loaders.errors import BadSignature, MdashError, RefusedInput
 from loaders.records import EARLIEST, LATEST, Answer, FundBill, fen_of_yuan
 
 T = TypeVar("T")
-SUCCESS, WAITING = "10000", "10003"
+SUCCESS, WAITING, FAILED = "10000", "10003", "40004"
 ERROR_NODE = "error_response"
 NOT_A_REPLY = "What came back is not a reply of the channel (HTTP {status})."
 _CHINA = timedelta(hours=8)
 _SPACE = re.compile(r"[ \t\r\n]*")
-_CHARSET = re.compile(r"charset=\"?([\w-]+)", re.IGNORECASE)
 _LOGON = re.compile(r"^(.{0,3}).*?(@.*)?$", re.DOTALL)
 _PERSONAL = re.compile(
     r"""((?:auth_code|buyer_logon_id|buyer_id|buyer_open_id)(?:"|&quot;)\s*:\s*(?:"|&quot;))[^"&]*"""
@@ -215,24 +214,26 @@ def open_reply(reply: Reply, method: str, keys: Credentials) -> Node:
             "The reply's signature does not verify: it is altered, or the configured Alipay key is"
             " not the right one."
         )
-    return Node(_opened(root.content, keys), is_verified=True)
+    return Node(_opened(root.content, keys, codec), is_verified=True)
 
 
 def _decoded(reply: Reply, keys: Credentials) -> tuple[str, str]:
-    """The reply's text and a codec that gives back the very bytes that came."""
-    named = _CHARSET.search(reply.headers.get("content-type", ""))
-    for codec in dict.fromkeys([keys.codec, named.group(1).lower() if named else keys.codec,
-                                "gb18030"]):
-        try:
-            text = reply.body.decode(codec)
-            if text.encode(codec) == reply.body:
-                return text, codec
-        except (UnicodeError, LookupError):
-            continue
+    """The reply's text, and the codec that gives back the very bytes that came.
+
+    Only the charset that was asked for is tried: signed bytes read in another one could say
+    something else.
+    """
+    codec = "gb18030" if keys.codec == "gbk" else keys.codec
+    try:
+        text = reply.body.decode(codec)
+        if text.encode(codec) == reply.body:
+            return text, codec
+    except UnicodeError as error:
+        raise RefusedInput(NOT_A_REPLY, status=reply.status) from error
     raise RefusedInput(NOT_A_REPLY, status=reply.status)
 
 
-def _opened(content: str, keys: Credentials) -> dict[str, Any]:
+def _opened(content: str, keys: Credentials, codec: str) -> dict[str, Any]:
     value = _parsed(content)
     if isinstance(value, str):
         if keys.aes_key is None:
@@ -241,7 +242,7 @@ def _opened(content: str, keys: Credentials) -> dict[str, Any]:
             )
         plain = encryption.decrypt(keys.encrypt_type, keys.aes_key, value)
         try:
-            value = _parsed(plain.decode(keys.codec))
+            value = _parsed(plain.decode(codec))
         except UnicodeDecodeError as error:
             raise RefusedInput("The reply is damaged.") from error
     if not isinstance(value, dict):
@@ -296,7 +297,7 @@ def _counted(
     """What a verified node says, if it is about what was asked."""
     is_success = on_success is not None
     meaning = said.meaning
-    data = on_code.get(codes.bare(said.sub_code or ""))
+    data = on_code.get(codes.bare(said.sub_code or "")) if said.code == FAILED else None
     is_known = data is not None or (meaning is not None and meaning.is_known)
     try:
         for name, value in asked.items():
