@@ -5,6 +5,7 @@ MdashError
 │   └── UnknownMetric       a name or dimension nobody defined; exit code 2
 ├── RefusedInput            a file or request is refused whole; exit code 4
 │   └── BadSignature        a message's signature does not verify
+├── NoAnswer                a channel did not answer, or was not asked; exit code 3
 ├── StoreBusy               another job holds the store for too long; exit code 1
 └── DeliveryFailed          a message could not be sent; exit code 1
 
@@ -56,6 +57,12 @@ class RefusedInput(MdashError):
 
 class BadSignature(RefusedInput):
     """A message's signature does not verify with the configured key."""
+
+
+class NoAnswer(MdashError):
+    """A channel did not answer in time, or could not be asked."""
+
+    exit_code = 3
 
 
 class StoreBusy(MdashError):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
-from typing import NewType
+from typing import Generic, Literal, NewType, TypeVar
+
+from loaders.errors import MdashError
 
 Fen = NewType("Fen", int)
 """Whole fen (分). Yuan appears only in a channel's file and where a person reads."""
@@ -91,3 +94,143 @@ class BillFrame:
     data_ends: int
     data_line: int
     totals: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CodeMeaning:
+    """What a channel's code says: for people (templates), for metrics, and for what comes next.
+
+    `is_known` is False where the code leaves open what became of the request. `may_repeat` is True
+    where the same request, unchanged, may be sent again and may then succeed.
+    """
+
+    text: str
+    action: str
+    outcome: Outcome
+    is_known: bool
+    may_repeat: bool
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[T]):
+    """How a channel answered one request.
+
+    `data` is what it said, and only there if the answer counts: signed, complete, about what was
+    asked. `is_known` is True where the answer settles what became of the request; `is_success`
+    where the channel accepted it. Silence, an unsigned or unfamiliar answer is neither, `why`
+    then says so. `was_sent` is False only if the request certainly never left. `code`, `sub_code`
+    and `text` are the channel's own, as they came. `noted` is what the call log may keep.
+    """
+
+    data: T | None = None
+    is_known: bool = False
+    is_success: bool = False
+    is_verified: bool = False
+    may_repeat: bool = False
+    was_sent: bool = True
+    code: str | None = None
+    sub_code: str | None = None
+    text: str | None = None
+    meaning: CodeMeaning | None = None
+    why: MdashError | None = None
+    noted: Mapping[str, str] = field(default_factory=dict)
+
+
+TradeOutcome = Literal["paid", "unpaid", "closed", "refunded", "unknown"]
+RefundOutcome = Literal["done", "refused", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class TradeQuestion:
+    """Which trade is meant; `amount_fen`, where known, is what its amount must be."""
+
+    order_no: str = ""
+    trade_no: str = ""
+    amount_fen: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FundBill:
+    """What one means of payment bore of an amount."""
+
+    means: str
+    amount_fen: int
+
+
+@dataclass(frozen=True, slots=True)
+class TradeState:
+    """A trade as the channel knows it. `status` is the channel's own word; instants naive UTC."""
+
+    order_no: str
+    trade_no: str | None
+    outcome: TradeOutcome
+    status: str | None = None
+    amount_fen: int | None = None
+    received_fen: int | None = None
+    payer_paid_fen: int | None = None
+    paid_at: datetime | None = None
+    payer_id: str | None = None
+    payer_logon: str | None = None
+    store: str | None = None
+    funds: tuple[FundBill, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RefundOrder:
+    """A refund to be made. The same number with the same amount is the same refund.
+
+    `refunded_before_fen`, where known, is the trade's refunded total before this refund.
+    `total_fen` is the trade's amount.
+    """
+
+    refund_no: str
+    amount_fen: int
+    order_no: str = ""
+    trade_no: str = ""
+    reason: str = ""
+    total_fen: int | None = None
+    refunded_before_fen: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RefundState:
+    """A refund as the channel knows it.
+
+    `done`: the money moved. `accepted`: taken, not proven. `absent`: the channel names no such
+    refund, which proves nothing so soon after it was sent. `bank_state` is S, F or P where the
+    money goes back to a bank card.
+    """
+
+    refund_no: str
+    order_no: str
+    trade_no: str | None
+    state: Literal["done", "accepted", "absent"]
+    amount_fen: int | None = None
+    refunded_total_fen: int | None = None
+    refunded_at: datetime | None = None
+    bank_state: str | None = None
+    funds: tuple[FundBill, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CloseState:
+    """What closing or cancelling did: `closed` unpaid, `refunded`, or there was `nothing`."""
+
+    order_no: str
+    trade_no: str | None
+    action: Literal["closed", "refunded", "nothing"]
+
+
+def trade_outcome(answer: Answer[TradeState]) -> TradeOutcome:
+    """What an answer to a query proves of the trade."""
+    return answer.data.outcome if answer.is_known and answer.data else "unknown"
+
+
+def refund_outcome(answer: Answer[RefundState]) -> RefundOutcome:
+    """What an answer to a refund, or to a question about it, proves of the refund."""
+    if not answer.is_known:
+        return "unknown"
+    return "done" if answer.data is not None and answer.data.state == "done" else "refused"

@@ -6,11 +6,12 @@ Every part is pure: bytes, keys and settings are given, records are returned.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from typing import Any, Literal, Protocol
 
-from loaders.records import BillFrame, Notification, Outcome
+from loaders.errors import ConfigurationError
+from loaders.records import Answer, BillFrame, CodeMeaning, Notification, Outcome
 
 RESAVED = (
     "This bill was opened and saved by Excel, which damages long numbers and times. Download it"
@@ -101,6 +102,72 @@ class CodePart(Protocol):
     def read_call(self, call: Mapping[str, Any]) -> dict[str, Any]:
         """One line of a raw API call log as an attempt's fields. Raises ValueError."""
 
+    def meaning(self, method: str | None, code: str | None, sub_code: str | None) -> CodeMeaning:
+        """What a code says, and what staff should do; codes nobody mapped are unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """When (naive UTC) and under which 16 random bytes a message is made."""
+
+    at: datetime
+    nonce: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A request, signed and ready to be sent. `method` is the channel's own name of the call.
+
+    `may_repeat`: sent twice it does what it does once. `noted` is what the call log may keep.
+    """
+
+    channel: str
+    method: str
+    verb: Literal["GET", "POST"]
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+    may_repeat: bool = False
+    moves_money: bool = False
+    noted: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back, byte for byte; names of headers are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One thing that can be asked of a channel: the record it takes, and its two halves."""
+
+    takes: type[Any]
+    ask: Callable[[Any, Any, Stamp], Message]
+    read: Callable[[Reply, Any, Any], Answer[Any]]
+
+
+class RemotePart(Protocol):
+    """A channel's `trade.py`: messages and what is made of the replies; nothing is sent here.
+
+    `CALLS` has the same names in every channel: query, refund, refund_query, close, cancel,
+    precreate, create, pay, split, split_query, bill, account_log, balance. A channel leaves out
+    what it does not offer.
+    """
+
+    CALLS: Mapping[str, Call]
+
+    def read_keys(self, config: Mapping[str, Any], read: Callable[[str], bytes]) -> Any:
+        """Everything needed to ask the channel. Raises ConfigurationError saying how to mend it."""
+
+    def concerns(
+        self, config: Mapping[str, Any], read: Callable[[str], bytes], at: datetime
+    ) -> Sequence[ConfigurationError]:
+        """What may not work at this instant although the keys can be read, and how to mend it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Channel:
@@ -111,3 +178,4 @@ class Channel:
     bills: BillPart | None = None
     notifications: NotificationPart | None = None
     codes: CodePart | None = None
+    remote: RemotePart | None = None

@@ -72,7 +72,7 @@ def test_the_store_knows_no_channel_and_channels_know_no_outside() -> None:
 
 
 def test_records_and_errors_have_no_io_and_no_clock() -> None:
-    for name in ("records", "errors"):
+    for name in ("records", "exchange", "errors"):
         found = set(imported(ROOT / "loaders" / f"{name}.py"))
         assert not found & {"os", "pathlib", "time", "io", "logging"}
 

@@ -13,6 +13,7 @@ from dashboard.metrics.catalogue import metrics
 from dashboard.screens.bar import COMPARISONS
 from dashboard.screens.conversion import RATES
 from dashboard.wording.labels import FIELDS, WORDS
+from loaders.channels.alipay import meanings
 from loaders.errors import MdashError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,7 +22,7 @@ SPEAKERS = {
 }
 FIRST = {"Reject": 1, "heading": 1, "section": 1, "chart": 3, "translate": 1, "Annotation": 3}
 ERRORS = {"MdashError", "ConfigurationError", "UnknownMetric", "RefusedInput", "BadSignature",
-          "StoreBusy", "DeliveryFailed"}
+          "StoreBusy", "DeliveryFailed", "NoAnswer"}
 
 
 def catalog() -> dict[str, str]:
@@ -72,6 +73,7 @@ def all_sentences() -> set[str]:
             found |= sentences(path)
     found |= set(FIELDS.values()) | set(WORDS.values()) | set(COMPARISONS.values()) | set(WEEKDAYS)
     found |= {f"{name} by day" for name in RATES.values()} | set(RATES.values())
+    found |= meanings.sentences()
     for metric in metrics().values():
         found |= {metric.title, metric.definition}
     return found

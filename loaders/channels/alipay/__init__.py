@@ -1,10 +1,15 @@
-"""Alipay (支付宝): bills, notifications and their signatures."""
+"""Alipay (支付宝): bills, notifications, signed messages and their signatures."""
 
 from __future__ import annotations
 
-from loaders.channels.alipay import bills, codes, notifications
+from loaders.channels.alipay import bills, codes, notifications, trade
 from loaders.channels.protocol import Channel
 
 CHANNEL = Channel(
-    name="alipay", title="支付宝", bills=bills, notifications=notifications, codes=codes
+    name="alipay",
+    title="支付宝",
+    bills=bills,
+    notifications=notifications,
+    codes=codes,
+    remote=trade,
 )

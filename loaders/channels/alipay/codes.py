@@ -10,76 +10,30 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from loaders.records import EARLIEST, LATEST, Outcome
+from loaders.channels.alipay.meanings import BY_CALL, LIMITED, OPEN, TABLE, UNFAMILIAR, Row
+from loaders.records import EARLIEST, LATEST, CodeMeaning, Outcome
 
 PAID_STATUSES = frozenset({"TRADE_SUCCESS", "TRADE_FINISHED"})
 CLOSED_STATUS = "TRADE_CLOSED"
 STATUSES = PAID_STATUSES | {CLOSED_STATUS, "WAIT_BUYER_PAY"}
 
-_CODES: dict[tuple[str, str], str] = {
-    ("insufficient_funds", "customer"): "BUYER_BALANCE_NOT_ENOUGH AUTH_AMOUNT_NOT_ENOUGH",
-    ("insufficient_funds", "bank"): "BUYER_BANKCARD_BALANCE_NOT_ENOUGH",
-    ("limit_exceeded", "customer"): (
-        "BUYER_PAYMENT_AMOUNT_DAY_LIMIT_ERROR BUYER_PAYMENT_AMOUNT_MONTH_LIMIT_ERROR"
-        " CYCLE_PAY_SINGLE_FEE_EXCEED CYCLE_PAY_TOTAL_FEE_EXCEED CYCLE_PAY_TOTAL_TIMES_EXCEED"
-        " ZM_AUTH_AMOUNT_EXCEED ZM_AUTH_RULE_LIMIT"
-    ),
-    ("limit_exceeded", "merchant"): (
-        "BEYOND_PAY_RESTRICTION BEYOND_PER_RECEIPT_RESTRICTION BEYOND_PER_RECEIPT_DAY_RESTRICTION"
-        " BEYOND_PER_RECEIPT_SINGLE_RESTRICTION PRODUCT_AMOUNT_LIMIT_ERROR TOTAL_FEE_EXCEED"
-        " REQUEST_AMOUNT_EXCEED MERCHANT_PERM_RECEIPT_SUSPEND_LIMIT"
-        " MERCHANT_PERM_RECEIPT_SINGLE_LIMIT MERCHANT_PERM_RECEIPT_DAY_LIMIT"
-        " OVER_MAX_DEDUCT_COUNT OVER_MAX_UNDER_WAY_DEDUCT_COUNT OVER_MERCHANT_DAILY_DEDUCT_AMOUNT"
-    ),
-    ("risk_rejected", "risk"): "PAYMENT_REQUEST_HAS_RISK SELLER_BEEN_BLOCKED",
-    ("payer_restricted", "customer"): (
-        "BUYER_ENABLE_STATUS_FORBID ERROR_BALANCE_PAYMENT_DISABLE MOBILE_PAYMENT_SWITCH_OFF"
-        " USER_FACE_PAYMENT_SWITCH_OFF ERROR_BUYER_CERTIFY_LEVEL_LIMIT BUYER_SELLER_EQUAL"
-        " TRADE_BUYER_NOT_MATCH BUYER_NOT_EXIST NO_PAYMENT_INSTRUMENTS_AVAILABLE"
-        " NOT_CERTIFIED_USER BUYER_NOT_MAINLAND_CERT PAYER_UNMATCHED CARD_USER_NOT_MATCH"
-        " CARD_TYPE_ERROR BUYER_UNSUPPORT_ADVANCE CUSTOMER_VALIDATE_ERROR ZM_CREDIT_AUTH_FAIL"
-    ),
-    ("credential_invalid", "customer"): (
-        "PAYMENT_AUTH_CODE_INVALID AUTH_TOKEN_IS_NOT_EXIST AUTH_NO_ERROR AGREEMENT_NOT_EXIST"
-        " AGREEMENT_INVALID AGREEMENT_STATUS_NOT_NORMAL AGREEMENT_ERROR AUTH_ORDER_NOT_PAID"
-        " AUTH_ORDER_HAS_FINISHED AUTH_ORDER_HAS_CLOSED"
-    ),
-    ("merchant_config", "merchant"): (
-        "INVALID_PARAMETER ACCESS_FORBIDDEN EXIST_FORBIDDEN_WORD PARTNER_ERROR CONTEXT_INCONSISTENT"
-        " TRADE_HAS_CLOSE INVALID_STORE_ID STORE_INFO_INVALID SUB_MERCHANT_CREATE_FAIL"
-        " SUB_MERCHANT_TYPE_INVALID MERCHANT_AGREEMENT_NOT_EXIST MERCHANT_AGREEMENT_INVALID"
-        " MERCHANT_STATUS_NOT_NORMAL CERT_EXPIRED AMOUNT_OR_CURRENCY_ERROR CURRENCY_NOT_SUPPORT"
-        " MERCHANT_UNSUPPORT_ADVANCE ORDER_UNSUPPORT_ADVANCE CYCLE_PAY_DATE_NOT_MATCH"
-        " SECONDARY_MERCHANT_STATUS_ERROR SECONDARY_MERCHANT_ALIPAY_ACCOUNT_INVALID"
-        " INVALID_RECEIVE_ACCOUNT SELLER_NOT_EXIST PRE_AUTH_PROD_CODE_INCONSISTENT"
-        " SECONDARY_MERCHANT_ID_INVALID NOW_TIME_AFTER_EXPIRE_TIME_ERROR"
-        " SECONDARY_MERCHANT_NOT_MATCH SUB_GOODS_SIZE_MAX_COUNT SECONDARY_MERCHANT_ID_BLANK"
-        " SMILE_PAY_MERCHANT_NOT_MATCH SECONDARY_MERCHANT_ISV_PUNISH_INDIRECT"
-        " RESTRICTED_MERCHANT_INDUSTRY PLATFORM_BUSINESS_ACQUIRE_MODE_MUST_MERCHANT_ID"
-        " USER_LOGONID_DUP ROYALTY_ACCOUNT_NOT_EXIST RISK_MERCHANT_IP_NOT_EXIST"
-        " UN_SUPPORT_TRADE_SCENE OVER_DEDUCT_PERIOD APPLY_PC_MERCHANT_CODE_ERROR"
-        " DEFAULT_SETTLE_RULE_NOT_EXIST TRADE_STATUS_ERROR ILLEGAL_ARGUMENT UNBOUND_APPLICATION"
-        " BIZ_PRODUCT_NOT_ALLOWED ERROR_SELLER_CERTIFY_LEVEL_LIMIT OPEN_ID_NOT_TINY_APP"
-        " PRODUCT_NOT_SUPPORT_IN_TINY_APP SECONDARY_MERCHANT_CARD_ALIAS_NO_INVALID"
-    ),
-    ("channel_error", "bank"): "PAYMENT_FAIL NOT_SUPPORT_PAYMENT_INST",
-    ("channel_error", "channel"): "PULL_MOBILE_CASHIER_FAIL TRADE_SETTLE_ERROR",
-    # Results of the Alipay app, as the shop's own client reports them.
-    ("user_cancelled", "customer"): "6001",
-    ("channel_error", "customer"): "6002",
+_MEANING = {
+    code: (row.reason, row.source)
+    for code, row in TABLE.items()
+    if row.reason is not None and row.source is not None and row is not OPEN
 }
-_MEANING = {code: meaning for meaning, codes in _CODES.items() for code in codes.split()}
+_FAILED = frozenset({"20001", "40001", "40002", "40003", "40004", "40006"})
 _MERCHANT_CODES = frozenset({"20001", "40001", "40002", "40003", "40006"})
 _ACCEPTED = frozenset({"10000", "9000"})
 _NOT_A_PAYMENT_ANSWER = frozenset({"TRADE_HAS_SUCCESS", "5000"})
 _WAITING = frozenset({"10003", "8000"})
 _OPEN = frozenset({"20000", "6004"})
-_OPEN_SUB_CODES = frozenset({"SYSTEM_ERROR", "UNKNOW_ERROR", "UNKNOWN_ERROR"})
+_OPEN_SUB_CODES = frozenset(OPEN.codes.split())
 _ACCEPTANCE = Outcome(None, None, None, known=True, may_pay=True)
 _UNKNOWN = Outcome("timeout_unknown", "channel", "confirm", known=False, may_pay=True)
 
 
-def _bare(code: str) -> str:
+def bare(code: str) -> str:
     """A code without its prefixes: the channel spells them inconsistently (ACQ., AQC., isp.)."""
     return code.strip().rsplit(".", 1)[-1].replace("-", "_").upper()
 
@@ -88,7 +42,7 @@ def answer(
     method: str | None, reached: bool, code: str | None, sub_code: str | None
 ) -> Outcome:
     """What Alipay's answer to an attempt means; codes nobody mapped are `unmapped`, not hidden."""
-    main, sub = (code or "").strip(), _bare(sub_code or "")
+    main, sub = (code or "").strip(), bare(sub_code or "")
     if not reached and not main and not sub:
         return Outcome("channel_error", "unknown", "submit", known=True)
     if main in _WAITING and not sub:
@@ -122,6 +76,31 @@ def _stage(method: str | None, reached: bool, reason: str) -> str:
     return "create" if reason == "merchant_config" else "pay"
 
 
+def meaning(method: str | None, code: str | None, sub_code: str | None) -> CodeMeaning:
+    """What a code says, and what staff should do; codes nobody mapped are unknown."""
+    row = _row(method or "", (code or "").strip(), bare(sub_code or ""))
+    return CodeMeaning(
+        text=row.text,
+        action=row.action,
+        outcome=answer(method, True, code, sub_code),
+        is_known=row.is_known,
+        may_repeat=row.may_repeat,
+    )
+
+
+def _row(method: str, main: str, sub: str) -> Row:
+    if main in _OPEN or sub in OPEN.codes.split():
+        return OPEN
+    if main == "40005":
+        return LIMITED
+    if not sub:
+        return TABLE.get(main, UNFAMILIAR)
+    if main not in _FAILED:
+        return UNFAMILIAR
+    special = BY_CALL.get((".".join(method.split(".")[-2:]), sub))
+    return special or TABLE.get(sub, UNFAMILIAR)
+
+
 def is_payment_call(method: str | None) -> bool:
     """True for a call that tries to be paid; queries, refunds and closes are none."""
     if method is None:
@@ -150,7 +129,7 @@ def read_call(call: Mapping[str, Any]) -> dict[str, Any]:
         "order_no": str(order_no),
         "trade_no": response.get("trade_no") or None,
         "method": method,
-        "reached_channel": True,
+        "reached_channel": call.get("reached_channel", True),
         "code": response.get("code"),
         "sub_code": response.get("sub_code"),
         "refund_no": request.get("out_request_no"),
@@ -183,4 +162,4 @@ def _says(response: Mapping[str, Any]) -> str | None:
         if status in PAID_STATUSES:
             return "paid"
         return "closed" if status == CLOSED_STATUS else "waiting"
-    return "absent" if _bare(str(response.get("sub_code") or "")) == "TRADE_NOT_EXIST" else None
+    return "absent" if bare(str(response.get("sub_code") or "")) == "TRADE_NOT_EXIST" else None

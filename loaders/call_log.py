@@ -1,0 +1,93 @@
+"""The log of calls to channels: one JSON line a call, appended, readable as a checkout log.
+
+Only whitelisted fields are written: numbers, states, codes and times; no keys and no persons.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+from loaders.channels.protocol import Message
+from loaders.errors import MdashError
+from loaders.records import Answer
+
+_CHINA = timezone(timedelta(hours=8))
+_LONGEST = 64
+_ORDER = "out_trade_no"
+
+
+def now() -> datetime:
+    """The present instant, naive UTC."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+class CallLog:
+    """Appends calls to one file a day in a folder; files of several processes mix line by line."""
+
+    def __init__(self, folder: Path, clock: Callable[[], datetime] = now) -> None:
+        self._folder, self._clock = folder, clock
+        self.lost = 0
+
+    def write(
+        self, message: Message, answer: Answer[Any], began: datetime, elapsed_ms: int, attempt: int
+    ) -> None:
+        """Append one call. A full disk loses the line, not the answer: it is counted in `lost`."""
+        line = json.dumps(_line(message, answer, began, elapsed_ms, attempt)) + "\n"
+        day = began.replace(tzinfo=UTC).astimezone(_CHINA).date().isoformat()
+        has_order = _ORDER in message.noted or _ORDER in answer.noted
+        name = f"calls-{day}.jsonl" if has_order else f"other-calls-{day}.jsonl"
+        try:
+            self._append(self._folder / name, line.encode("ascii"))
+        except OSError as error:
+            self.lost += 1
+            logging.getLogger(__name__).error("call log: %s", error.strerror)
+
+    def _append(self, path: Path, line: bytes) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            os.write(handle, line)
+        finally:
+            os.close(handle)
+
+
+def _line(
+    message: Message, answer: Answer[Any], began: datetime, elapsed_ms: int, attempt: int
+) -> dict[str, Any]:
+    """A raw API call as the checkout log reads it, and beside it what the call came to.
+
+    `response` holds only what counts: an unsigned or foreign answer is told by `why` alone.
+    """
+    return {
+        "at": began.replace(tzinfo=UTC).astimezone(_CHINA).isoformat(timespec="milliseconds"),
+        "channel": message.channel,
+        "method": message.method,
+        "request": dict(message.noted),
+        "response": dict(answer.noted),
+        "elapsed_ms": elapsed_ms,
+        "reached_channel": answer.was_sent,
+        "try": attempt,
+        "outcome": _outcome(answer),
+        "said": {"code": _short(answer.code), "sub_code": _short(answer.sub_code)},
+        "why": _why(answer.why),
+    }
+
+
+def _outcome(answer: Answer[Any]) -> str:
+    if not answer.is_known:
+        return "unknown"
+    return "accepted" if answer.is_success else "refused"
+
+
+def _short(text: str | None) -> str | None:
+    return None if text is None else text[:_LONGEST]
+
+
+def _why(error: MdashError | None) -> str | None:
+    return None if error is None else str(error)
