@@ -4,7 +4,8 @@ MdashError
 ├── ConfigurationError      settings, keys or home are wrong; exit code 2
 │   └── UnknownMetric       a name or dimension nobody defined; exit code 2
 ├── RefusedInput            a file or request is refused whole; exit code 4
-│   └── BadSignature        a message's signature does not verify
+│   ├── BadSignature        a message's signature does not verify
+│   └── UnknownMessage      a message is genuine, but not one that is read
 └── StoreBusy               another job holds the store for too long; exit code 1
 
 A message is an English template with its values apart, so that what is shown to a person
@@ -55,6 +56,10 @@ class RefusedInput(MdashError):
 
 class BadSignature(RefusedInput):
     """A message's signature does not verify with the configured key."""
+
+
+class UnknownMessage(RefusedInput):
+    """A message is the channel's own, but not a payment notification in a known shape."""
 
 
 class StoreBusy(MdashError):

@@ -15,7 +15,7 @@ from loaders.errors import MdashError
 ROOT = Path(__file__).resolve().parents[2]
 SPEAKERS = {"say", "Reject", "heading", "card"}
 ERRORS = {"MdashError", "ConfigurationError", "UnknownMetric", "RefusedInput", "BadSignature",
-          "StoreBusy"}
+          "UnknownMessage", "StoreBusy"}
 
 
 def catalog() -> dict[str, str]:

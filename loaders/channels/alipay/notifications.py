@@ -15,7 +15,8 @@ from typing import Any
 from urllib.parse import unquote_plus, unquote_to_bytes
 
 from loaders.channels.alipay import codes, signing
-from loaders.errors import BadSignature, ConfigurationError, RefusedInput
+from loaders.channels.protocol import Answer
+from loaders.errors import BadSignature, ConfigurationError, RefusedInput, UnknownMessage
 from loaders.records import EARLIEST, LATEST, Notification, fen_of_yuan
 
 _CHINA = timedelta(hours=8)
@@ -24,6 +25,13 @@ _COMMON_CODES = (("%3A", ":"), ("%2B", "+"), ("%2F", "/"), ("%3D", "="))
 
 RETRY_LADDER_S = (240, 840, 1440, 5040, 12240, 33840, 87840)
 """Seconds after the payment at which delivery 2, 3, … is due: 4 m, 10 m, 10 m, 1 h, 2 h, 6 h, 15 h."""
+
+ACCEPTED = Answer(b"success", "text/plain")
+REFUSED = Answer(b"fail", "text/plain")
+"""Anything but the seven letters of `success` is a failed delivery to Alipay."""
+
+SIGNED_HEADERS: tuple[str, ...] = ()
+"""None: everything an Alipay message says, and its signature, is in its body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +68,8 @@ def read(
 ) -> Notification:
     """One notification from its form body, or from its fields as a shop logged them.
 
-    Raises BadSignature, or RefusedInput if unreadable.
+    Raises BadSignature, UnknownMessage if it is genuine but not a payment notification, or
+    RefusedInput if unreadable.
     """
     del headers
     if isinstance(message, str):
@@ -137,7 +146,7 @@ def _record(fields: Mapping[str, str], keys: Keys) -> Notification:
     order_no, status = fields.get("out_trade_no", ""), fields.get("trade_status", "")
     notify_id = fields.get("notify_id", "")
     if not order_no or not notify_id or status not in codes.STATUSES:
-        raise RefusedInput("The message is signed, but is not a payment notification.")
+        raise UnknownMessage("The message is signed, but is not a payment notification.")
     refunded_total = _fen(fields, "refund_fee")
     is_refund = bool(refunded_total) or bool(fields.get("gmt_refund"))
     return Notification(
@@ -174,7 +183,7 @@ def _fen(fields: Mapping[str, str], name: str) -> int | None:
     try:
         return fen_of_yuan(text)
     except ValueError as error:
-        raise RefusedInput("The message's {field} is not an amount.", field=name) from error
+        raise UnknownMessage("The message's {field} is not an amount.", field=name) from error
 
 
 def _instant(fields: Mapping[str, str], name: str) -> datetime | None:
@@ -185,11 +194,11 @@ def _instant(fields: Mapping[str, str], name: str) -> datetime | None:
     try:
         at = datetime.fromisoformat(text)
     except ValueError as error:
-        raise RefusedInput("The message's {field} is not a time.", field=name) from error
+        raise UnknownMessage("The message's {field} is not a time.", field=name) from error
     if at.tzinfo is not None:
         at = at.replace(tzinfo=None)
     if not EARLIEST <= at <= LATEST:
-        raise RefusedInput("The message's {field} is not a time.", field=name)
+        raise UnknownMessage("The message's {field} is not a time.", field=name)
     return at - _CHINA
 
 
