@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -61,10 +62,10 @@ class PatientProtocol(H11Protocol):
             self._head_timer = None
 
 
-def application(settings: Settings) -> Starlette:
+def application(settings: Settings, sync: Callable[[int], None] = os.fsync) -> Starlette:
     """The receiver of a home as an ASGI application. Raises ConfigurationError without a key."""
     meters = Meters()
-    receiver = Receiver(settings, read_keys(settings), meters)
+    receiver = Receiver(settings, read_keys(settings), meters, sync)
     watch_log(meters, settings.home)
 
     @asynccontextmanager
@@ -76,11 +77,11 @@ def application(settings: Settings) -> Starlette:
     return Starlette(routes=[*receiver.routes(), *watch], lifespan=lifespan)
 
 
-def server(settings: Settings, port: int) -> uvicorn.Server:
-    """A server of the receiver with its limits, not yet started."""
+def server(served: Starlette, port: int) -> uvicorn.Server:
+    """A server of an application with the receiver's limits, not yet started."""
     return uvicorn.Server(
         uvicorn.Config(
-            application(settings), host=ADDRESS, port=port, http=PatientProtocol, ws="none",
+            served, host=ADDRESS, port=port, http=PatientProtocol, ws="none",
             lifespan="on", log_config=None, access_log=False, server_header=False,
             h11_max_incomplete_event_size=MAX_HEAD_BYTES, limit_concurrency=MAX_CONNECTIONS,
             timeout_keep_alive=KEEP_ALIVE_S, timeout_graceful_shutdown=DRAIN_S,
@@ -91,4 +92,4 @@ def server(settings: Settings, port: int) -> uvicorn.Server:
 def receive(settings: Settings, port: int) -> None:
     """Receive until interrupted; what was acknowledged is on disk."""
     configure()
-    server(settings, port).run()
+    server(application(settings), port).run()

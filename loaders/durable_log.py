@@ -19,6 +19,8 @@ from zoneinfo import ZoneInfo
 
 from filelock import FileLock, Timeout
 
+from loaders.errors import ConfigurationError
+
 MAX_RECEIVERS = 64
 MAX_WAITING_LINES = 20_000
 _REPAIRED_BYTES = 4 * 2**20
@@ -148,7 +150,9 @@ def _claim(folder: Path) -> tuple[int, FileLock]:
         else:
             lock.release()
     if own is None:
-        raise LogFull(f"{MAX_RECEIVERS} receivers write to this home already")
+        raise ConfigurationError(
+            "{count} receivers write to this home already. End one of them.", count=MAX_RECEIVERS
+        )
     return own
 
 

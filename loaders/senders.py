@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from time import monotonic
 
@@ -22,6 +23,7 @@ def _address(host: str) -> IPv4Address | IPv6Address | None:
     return mapped or address
 
 
+@lru_cache(maxsize=MAX_SENDERS)
 def masked(host: str) -> str:
     """The network an address lies in (/24, /48 for IPv6), which names no single machine."""
     address = _address(host)
