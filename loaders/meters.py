@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
+
+from loaders.logs import event
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _FAST = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
@@ -77,6 +80,11 @@ class _Watermarks(Collector):
             "mdash_source_watermark_timestamp_seconds",
             "The instant up to which a source speaks.", labels=["source"],
         )
-        for source, mark in self._read().items():
+        try:
+            marks = self._read()
+        except Exception as error:
+            event("freshness unknown", logging.ERROR, error=error)
+            return
+        for source, mark in marks.items():
             family.add_metric([source], mark.replace(tzinfo=UTC).timestamp())
         yield family

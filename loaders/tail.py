@@ -1,7 +1,8 @@
 """The tail of the durable log: new complete lines go into the store, each exactly once.
 
-How far each file was read is kept in the home and moves only after a load is committed. A kill in
-between reads some lines again; the store knows them by their content and leaves them out.
+All lines of a file are one load, which grows with it. How far each file was read is kept in the
+home and moves only after the lines are committed. A kill in between reads some lines again; the
+store knows them by their content and leaves them out.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from loaders.privacy import pseudonym_key
 from loaders.settings import Settings
 from loaders.staging import Load, Staged
 from loaders.store.deposit import deposit
+from loaders.store.growing import growing_load
 from loaders.store.warehouse import Warehouse
 
 PIECE_BYTES = 2 * 2**20
@@ -179,6 +181,8 @@ def _load(settings: Settings, pieces: Sequence[Piece]) -> list[Load]:
         staged = [_stage(settings.home, config, piece, work / f"{number}.parquet")
                   for number, piece in enumerate(pieces)]
         with Warehouse(settings, retry_ladders(), STORE_WAIT_S) as warehouse:
+            for item in staged:
+                item.load.load_id = growing_load(warehouse, item.load.file)
             deposit(warehouse, staged)
     finally:
         shutil.rmtree(work, ignore_errors=True)

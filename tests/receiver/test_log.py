@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -143,6 +144,21 @@ def test_new_lines_are_loaded_once_and_half_lines_wait(
     assert stored(mdash) == {"T0": 1, "T1": 1}
     said = mdash("sql", "select file, line from rejects", "--format", "json").json()
     assert said["rows"] == [{"file": path.name, "line": 3}]
+    grown = mdash("sql", "select load_id, file, rows, rejected from loads", "--format", "json").json()
+    assert grown["rows"] == [{"load_id": 1, "file": path.name, "rows": 2, "rejected": 1}]
+
+
+def test_a_load_that_was_taken_back_does_not_grow(
+    settings: Settings, mdash: Mdash, channel_key: bytes
+) -> None:
+    log = writer(log_folder(settings.home))
+    log.write([envelope(posted(channel_key, "T0")).encode() + b"\n"])
+    load_new(settings)
+    assert mdash("undo", "1").code == 0
+    log.write([envelope(posted(channel_key, "T1")).encode() + b"\n"])
+    log.close()
+    assert [load.load_id for load in load_new(settings)] == [2]
+    assert stored(mdash) == {"T1": 1}
 
 
 def test_a_lost_note_or_a_load_by_hand_doubles_nothing(
@@ -176,7 +192,8 @@ def test_only_old_files_that_are_loaded_are_removed(
 ) -> None:
     folder = log_folder(settings.home)
     for ago, order in ((200, "OLD"), (80, "NEW")):
-        log = writer(folder, day=lambda ago=ago: date.today() - timedelta(days=ago))
+        begun = date.today() - timedelta(days=ago)
+        log = writer(folder, day=partial(date.fromordinal, begun.toordinal()))
         log.write([envelope(posted(channel_key, order)).encode() + b"\n"])
         log.close()
     assert discard_old(settings) == []
