@@ -148,6 +148,7 @@ def test_new_lines_are_loaded_once_and_half_lines_wait(
     assert grown["rows"] == [{"load_id": 1, "file": path.name, "rows": 2, "rejected": 1}]
 
 
+@pytest.mark.slow
 def test_a_load_that_was_taken_back_does_not_grow(
     settings: Settings, mdash: Mdash, channel_key: bytes
 ) -> None:
@@ -177,6 +178,7 @@ def test_a_lost_note_or_a_load_by_hand_doubles_nothing(
     assert stored(mdash) == {"T0": 1, "T1": 1, "T2": 1}
 
 
+@pytest.mark.slow
 def test_while_another_job_writes_the_lines_wait(settings: Settings, channel_key: bytes) -> None:
     log = writer(log_folder(settings.home))
     log.write([envelope(posted(channel_key, "T0")).encode() + b"\n"])
@@ -237,6 +239,16 @@ def test_a_message_to_a_served_home_is_in_the_store_within_five_seconds(
         assert client.metric('mdash_source_watermark_timestamp_seconds{source="notification_log"}')
         assert client.metric('mdash_loads_total{result="done"}')
         assert json.loads(client.get("/healthz").body)["status"] == "ok"
+
+
+def test_two_receivers_of_one_home_lose_nothing(home: Path, channel_key: bytes) -> None:
+    with receiving(home) as one, receiving(home) as two:
+        for client, order in ((one, "ONE"), (two, "TWO")):
+            assert client.post(posted(channel_key, order)).status == 200
+    assert [path.name[11:] for path in log_files(log_folder(home))] == [
+        "1.0001.jsonl", "2.0001.jsonl",
+    ]
+    assert sorted(load.rows for load in load_new(load_settings(home))) == [1, 1]
 
 
 def test_received_at_is_the_instant_of_receipt(home: Path, channel_key: bytes) -> None:

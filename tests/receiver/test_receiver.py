@@ -152,8 +152,8 @@ def test_a_head_longer_than_any_is_refused(receiver: Client) -> None:
 def test_slow_senders_are_hung_up_on(
     home: Path, monkeypatch: pytest.MonkeyPatch, channel_key: bytes
 ) -> None:
-    monkeypatch.setattr("dashboard.receiving.HEAD_TIME_S", 0.2)
-    monkeypatch.setattr("loaders.receiver.BODY_TIME_S", 0.2)
+    monkeypatch.setattr("dashboard.receiving.HEAD_TIME_S", 0.4)
+    monkeypatch.setattr("loaders.receiver.BODY_TIME_S", 0.4)
     with receiving(home) as client:
         for start in (b"", b"POST /notify/alipay HTTP/1.1\r\nHost: x\r\nX-Slow: "):
             with socket.create_connection(("127.0.0.1", client.port), timeout=10) as line:
@@ -163,9 +163,9 @@ def test_slow_senders_are_hung_up_on(
             line.sendall(b"POST /notify/alipay HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nab")
             assert line.recv(4096).startswith(b"HTTP/1.1 408 ")
             assert _is_hung_up(line)
-        time.sleep(0.3)
+        time.sleep(0.5)
         assert client.post(posted(channel_key, "M1")).body == b"success"
-        time.sleep(0.3)
+        time.sleep(0.5)
         assert client.post(posted(channel_key, "M2")).body == b"success"
 
 
