@@ -68,7 +68,7 @@ def _compared(
 
 
 def _drained(count: int, seconds: float) -> tuple[str, float, str, str]:
-    return ("receiver: seconds to load what came in", seconds, "told", f"{count} messages")
+    return ("receiver: seconds to load what came in", seconds, "-", f"{count} messages")
 
 
 def p99(seconds: Sequence[float]) -> float:
