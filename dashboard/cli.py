@@ -435,6 +435,16 @@ def serve(context: _Context, port: int, browser: bool) -> None:
 
 
 @commands.command()
+@click.option("--port", default=8502, show_default=True)
+@click.pass_obj
+def receive(context: _Context, port: int) -> None:
+    """The notification receiver alone."""
+    from dashboard.receiving import receive as run
+
+    run(context.settings(), port)
+
+
+@commands.command()
 @click.option("--port", default=8501, show_default=True)
 @click.option("--no-browser", is_flag=True, help="Do not open a browser window.")
 @click.option("--orders", default=12_000, show_default=True, help="Size of the sample merchant.")

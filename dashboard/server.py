@@ -1,47 +1,79 @@
-"""One ASGI application: the dashboard and /healthz; the schedule runs beside them."""
+"""One ASGI application: the dashboard, the receiver and its log's tail, the schedule, health."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import webbrowser
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from threading import Timer
+from typing import Any
 
 import streamlit as st
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse
-from starlette.routing import Route
 
 from dashboard.operations.scheduler import run_schedule
+from dashboard.services import Services
+from loaders.errors import ConfigurationError
+from loaders.follow import Follower
+from loaders.logs import configure, event
+from loaders.meters import Meters
+from loaders.monitor import monitor_routes, watch_log
+from loaders.notifications import read_keys
+from loaders.receiver import Receiver
 from loaders.settings import Settings
 
 ADDRESS = "127.0.0.1"
 """There are no accounts yet, so nobody but this machine is let in."""
 
 
-async def _healthz(_: Request) -> PlainTextResponse:
-    return PlainTextResponse("ok")
-
-
-def _scheduled(
-    settings: Settings,
-) -> Callable[[st.App], AbstractAsyncContextManager[dict[str, object] | None]]:
-    """The application's lifespan: the schedule runs while it serves."""
+def application(settings: Settings) -> st.App:
+    """The dashboard with the receiver, if a channel's key is configured, and its schedule."""
+    meters = Meters()
+    receiver, why = _receiver(settings, meters)
+    follower = Follower(settings, meters)
+    watch_log(meters, settings.home)
+    meters.watermarks(Services(settings).reader.watermarks)
 
     @asynccontextmanager
-    async def lifespan(_: st.App) -> AsyncIterator[None]:
-        stop = asyncio.Event()
-        schedule = asyncio.create_task(run_schedule(settings, stop))
-        try:
+    async def lifespan(_: Any) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            if receiver is not None:
+                await stack.enter_async_context(receiver.running())
+                await stack.enter_async_context(follower.running())
+            await stack.enter_async_context(_schedule(settings))
             yield
-        finally:
-            stop.set()
-            await schedule
 
-    return lifespan
+    routes = monitor_routes(
+        meters,
+        {"log": lambda: receiver.problem} if receiver else {},
+        {"store": lambda: follower.problem, "receiver": lambda: why},
+    )
+    if receiver is not None:
+        routes += receiver.routes()
+    return st.App(Path(__file__).with_name("app.py"), routes=routes, lifespan=lifespan)
+
+
+def _receiver(settings: Settings, meters: Meters) -> tuple[Receiver | None, str | None]:
+    """The receiver; without a channel's key there is none, and why."""
+    try:
+        return Receiver(settings, read_keys(settings), meters), None
+    except ConfigurationError as error:
+        event("no receiver", why=error.template)
+        return None, "off: no channel's key is configured"
+
+
+@asynccontextmanager
+async def _schedule(settings: Settings) -> AsyncIterator[None]:
+    """The schedule of alerts and reports, for as long as the application serves."""
+    stop = asyncio.Event()
+    running = asyncio.create_task(run_schedule(settings, stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        await running
 
 
 def serve(settings: Settings, port: int, *, browser: bool) -> None:
@@ -49,11 +81,8 @@ def serve(settings: Settings, port: int, *, browser: bool) -> None:
     os.environ["MDASH_HOME"] = str(settings.home)
     if browser:
         Timer(2.0, webbrowser.open, [f"http://{ADDRESS}:{port}"]).start()
-    application = st.App(
-        Path(__file__).with_name("app.py"), routes=[Route("/healthz", _healthz)],
-        lifespan=_scheduled(settings),
-    )
-    application.run(
+    configure()
+    application(settings).run(
         config={
             "server.address": ADDRESS,
             "server.port": port,

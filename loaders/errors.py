@@ -4,7 +4,8 @@ MdashError
 ├── ConfigurationError      settings, keys or home are wrong; exit code 2
 │   └── UnknownMetric       a name or dimension nobody defined; exit code 2
 ├── RefusedInput            a file or request is refused whole; exit code 4
-│   └── BadSignature        a message's signature does not verify
+│   ├── BadSignature        a message's signature does not verify
+│   └── UnknownMessage      a message is genuine, but not one that is read
 ├── NoAnswer                a channel did not answer, or was not asked; exit code 3
 ├── StoreBusy               another job holds the store for too long; exit code 1
 └── DeliveryFailed          a message could not be sent; exit code 1
@@ -63,6 +64,10 @@ class NoAnswer(MdashError):
     """A channel did not answer in time, or could not be asked."""
 
     exit_code = 3
+
+
+class UnknownMessage(RefusedInput):
+    """A message is the channel's own, but not a payment notification in a known shape."""
 
 
 class StoreBusy(MdashError):

@@ -57,6 +57,9 @@ SCHEMA = pa.schema(
     ]
 )
 NOT_KNOWN = "The line is not a notification in a known shape."
+REFUSED = (
+    "The receiver refused the message: its signature did not verify. Only that it came was kept."
+)
 FOREIGN = "The message is genuine, but of another app or seller; it is not counted as a payment."
 
 
@@ -68,6 +71,7 @@ class Envelope:
     received_at: datetime | None
     headers: dict[str, str]
     message: str | dict[str, Any]
+    is_refused: bool = False
 
 
 def looks_like_log(lines: list[str]) -> bool:
@@ -114,6 +118,7 @@ def _enveloped(fields: Mapping[str, Any]) -> Envelope | None:
         received_at=instant(fields.get("received_at")),
         headers={str(key).lower(): str(value) for key, value in headers.items()},
         message=str(fields["body"]),
+        is_refused="refused" in fields,
     )
 
 
@@ -187,6 +192,8 @@ def _read_line(raw: bytes, keys: Mapping[str, Any], secret: bytes) -> dict[str, 
             "A message of the channel {channel}, for which no key is configured.",
             channel=envelope.channel[:20],
         )
+    if envelope.is_refused:
+        raise BadSignature(REFUSED)
     message = channel.notifications.read(envelope.headers, envelope.message, keys[channel.name])
     return {
         **_columns(message, channel.name, secret),

@@ -74,6 +74,14 @@ class Mail(BaseModel):
     mail_from: str = ""
 
 
+class Receiver(BaseModel):
+    """The notification receiver: when its log begins a new file, and how long files are kept."""
+
+    model_config = ConfigDict(extra="forbid")
+    rotate_bytes: int = Field(default=64 * 2**20, ge=2**16)
+    keep_days: int = Field(default=90, ge=1)
+
+
 class Settings(BaseSettings):
     """Everything `mdash.toml` says. `channels` keeps each channel's own table unread."""
 
@@ -85,6 +93,7 @@ class Settings(BaseSettings):
     store: Store = Field(default_factory=Store)
     alerts: Alerts = Field(default_factory=Alerts)
     mail: Mail = Field(default_factory=Mail)
+    receiver: Receiver = Field(default_factory=Receiver)
     channels: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
     @classmethod

@@ -13,7 +13,10 @@ MAX_KEPT_REJECTS = 50_000
 
 @dataclass(slots=True)
 class Load:
-    """One load as it will stand in the ledger of loads. Instants are naive UTC."""
+    """One load as it will stand in the ledger of loads. Instants are naive UTC.
+
+    A `load_id` given beforehand is that of a growing log's load, which these lines are added to.
+    """
 
     file: str
     channel: str | None

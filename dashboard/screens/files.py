@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from tempfile import NamedTemporaryFile
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
 import streamlit as st
 
 from dashboard.charts.figures import Figure
-from dashboard.exports.files import (
-    Download,
-    figure_files,
-    file_name,
-    formats,
-    page_files,
-    save_table,
-    table_files,
-)
+from dashboard.exports.files import Download, figure_files, page_files, table_files
 from dashboard.exports.pages import Chart, Listing, Part
 from dashboard.exports.provenance import Provenance, of_answers, of_rows
-from dashboard.exports.records import records_of_stream
 from dashboard.metrics.catalogue import Answer
 from dashboard.metrics.question import Question
 from dashboard.services import Services
@@ -56,7 +45,7 @@ def figure_menu(
     found = figure_files(services, figure, told)
     if answer is not None:
         found += table_files(services, answer, told)
-    _menu(services, name, found)
+    menu(services, name, found)
 
 
 def table_menu(
@@ -68,29 +57,7 @@ def table_menu(
     listed = answer.rows if answer else rows
     gather(f"table-{name}", Listing(services.say(title), listed, names))  # type: ignore[arg-type]
     told = _told(services, name, title, answer, question)
-    _menu(services, f"table-{name}", table_files(services, rows, told, names))
-
-
-def every_trade_menu(services: Services, question: Question) -> None:
-    """Every trade of the period, however many, in each format of tables."""
-    told = of_rows(services, "trades", services.say("Trades"), question=question, link=here())
-
-    def maker(suffix: str) -> Callable[[], bytes]:
-        def make() -> bytes:
-            with (
-                NamedTemporaryFile(dir=services.settings.home / "tmp", suffix=f".{suffix}") as file,
-                services.every_trade(question) as (count, batches),
-            ):
-                path = Path(file.name)
-                save_table(path, records_of_stream(batches, count), told, services)
-                return path.read_bytes()
-
-        return make
-
-    _menu(services, "every-trade", [
-        Download(item, file_name(told, item.suffix), maker(item.suffix))
-        for item in formats("table")
-    ], "All trades of the period")
+    menu(services, f"table-{name}", table_files(services, rows, told, names))
 
 
 def page_menu(services: Services, name: str, title: str, question: Question) -> None:
@@ -115,7 +82,7 @@ def _told(
     return of_rows(services, name, services.say(title), question=question, link=here())
 
 
-def _menu(
+def menu(
     services: Services, name: str, found: Sequence[Download], title: str = "Download"
 ) -> None:
     with st.popover(

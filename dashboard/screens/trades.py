@@ -9,7 +9,8 @@ import streamlit as st
 from dashboard.listings import PICKS
 from dashboard.screens import parts
 from dashboard.screens.bar import View
-from dashboard.screens.files import every_trade_menu, table_menu
+from dashboard.screens.every_trade import every_trade_menu
+from dashboard.screens.files import table_menu
 from dashboard.services import Services
 from dashboard.wording.formats import day, instant, money
 from dashboard.wording.labels import FIELDS

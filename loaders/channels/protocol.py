@@ -40,6 +40,14 @@ class BillField:
     required: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """What a channel wants to hear after a message: the body and its type."""
+
+    body: bytes
+    media_type: str
+
+
 class BillPart(Protocol):
     """A channel's `bills.py`."""
 
@@ -72,6 +80,18 @@ class NotificationPart(Protocol):
     @property
     def RETRY_LADDER_S(self) -> Sequence[int]:  # noqa: N802
         """Seconds after a payment at which delivery 2, 3, … is due."""
+
+    @property
+    def ACCEPTED(self) -> Acknowledgement:  # noqa: N802
+        """The answer after which the channel does not send a message again."""
+
+    @property
+    def REFUSED(self) -> Acknowledgement:  # noqa: N802
+        """An answer after which the channel sends the message again."""
+
+    @property
+    def SIGNED_HEADERS(self) -> Sequence[str]:  # noqa: N802
+        """Headers (lower case) that `read` needs beside the body."""
 
     def read_keys(self, config: Mapping[str, Any], read: Callable[[str], bytes]) -> Any:
         """Verification keys and identity from the channel's settings. Raises ConfigurationError."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from datetime import UTC, date, datetime
 
 import pyarrow as pa
@@ -12,6 +12,7 @@ from loaders.columns import column, texts
 from loaders.errors import RefusedInput
 from loaders.records import Reject
 from loaders.staging import Load, Staged
+from loaders.store.growing import grow
 from loaders.store.warehouse import Warehouse
 
 BILL_TABLES = {"trade_bill": "trade_lines", "account_bill": "account_log"}
@@ -41,13 +42,15 @@ def deposit(warehouse: Warehouse, staged: Sequence[Staged]) -> None:
         first_id = warehouse.next_load_id()
         bills: list[Staged] = []
         logs: list[Staged] = []
+        grown = {item.load.load_id for item in staged} - {0}
         for number, item in enumerate(staged):
-            item.load.load_id = first_id + number
+            item.load.load_id = item.load.load_id or first_id + number
             if _is_known_content(warehouse, item):
                 item.load.status = "duplicate"
                 continue
             (logs if item.load.kind in LOG_TABLES else bills).append(item)
-            _insert_load(warehouse, item.load)
+            if item.load.load_id not in grown:
+                _insert_load(warehouse, item.load)
         keys = [_claim_days(warehouse, item) for item in bills]
         for table in LOG_TABLES.values():
             keys.extend(_gather_log(warehouse, table, [i for i in logs if i.table == table]))
@@ -63,7 +66,7 @@ def deposit(warehouse: Warehouse, staged: Sequence[Staged]) -> None:
             if any(item.table == "deliveries" for item in logs):
                 _append_message_ids(warehouse)
         _settle(warehouse, bills)
-        _finish(warehouse, bills, logs)
+        _finish(warehouse, bills, logs, grown)
 
 
 def _is_known_content(warehouse: Warehouse, item: Staged) -> bool:
@@ -287,7 +290,9 @@ def _settle(warehouse: Warehouse, bills: Sequence[Staged]) -> None:
         warehouse.settle_days(" union all ".join(days))
 
 
-def _finish(warehouse: Warehouse, bills: Sequence[Staged], logs: Sequence[Staged]) -> None:
+def _finish(
+    warehouse: Warehouse, bills: Sequence[Staged], logs: Sequence[Staged], grown: Set[int]
+) -> None:
     """Reject messages whose amount is not the order's, and write the final counts."""
     wrong = _wrong_amounts(warehouse) if any(i.table == "deliveries" for i in logs) else {}
     for item in [*bills, *logs]:
@@ -295,11 +300,15 @@ def _finish(warehouse: Warehouse, bills: Sequence[Staged], logs: Sequence[Staged
         lines = wrong.get(load.load_id, [])
         load.reject_all([Reject(line, _AMOUNT) for line in lines])
         load.rows = max(0, load.rows - len(lines))
-        warehouse.execute(
-            "update lake.loads set rows = ?, rejected = ?, duplicates = ?, status = ?"
-            " where load_id = ?",
-            [load.rows, load.reject_count, load.duplicates, load.status, load.load_id],
-        )
+        counts = [load.rows, load.reject_count, load.duplicates]
+        if load.load_id in grown:
+            grow(warehouse, load, counts)
+        else:
+            warehouse.execute(
+                "update lake.loads set rows = ?, rejected = ?, duplicates = ?, status = ?"
+                " where load_id = ?",
+                [*counts, load.status, load.load_id],
+            )
         if load.rejects:
             warehouse.insert("rejects", _reject_table(load))
     for table in LOG_TABLES.values():

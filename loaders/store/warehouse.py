@@ -54,12 +54,17 @@ def _literal(value: object) -> str:
 class Warehouse:
     """A writing connection to the lake of one home. Use as a context manager."""
 
-    def __init__(self, settings: Settings, ladders: Mapping[str, Sequence[int]]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        ladders: Mapping[str, Sequence[int]],
+        wait_s: float = LOCK_WAIT_S,
+    ) -> None:
         self.settings = settings
         settings.home.mkdir(parents=True, exist_ok=True)
         (settings.home / "tmp").mkdir(exist_ok=True, mode=0o700)
         self._lock = FileLock(settings.home / "store.lock")
-        self._hold_lock()
+        self._hold_lock(wait_s)
         try:
             self.connection = self._opened(settings, ladders)
         except BaseException:
@@ -73,14 +78,14 @@ class Warehouse:
         self.connection.close()
         self._lock.release()
 
-    def _hold_lock(self) -> None:
+    def _hold_lock(self, wait_s: float) -> None:
         try:
-            self._lock.acquire(timeout=LOCK_WAIT_S)
+            self._lock.acquire(timeout=wait_s)
         except Timeout as error:
             raise StoreBusy(
                 "Another job has been writing to this home for {minutes} minutes. Wait for it,"
                 " or end it.",
-                minutes=round(LOCK_WAIT_S / 60),
+                minutes=round(wait_s / 60),
             ) from error
 
     def _opened(

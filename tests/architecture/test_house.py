@@ -57,6 +57,8 @@ def test_loaders_never_import_the_dashboard_or_streamlit() -> None:
         ("psycopg", ("dashboard.operations",)),
         ("httpx", ("loaders.transport", "dashboard.operations.delivery")),
         ("smtplib", ("dashboard.operations.delivery",)),
+        ("prometheus_client", ("loaders.meters",)),
+        ("uvicorn", ("dashboard.receiving",)),
     ],
 )
 def test_only_its_rooms_import_a_library(library: str, rooms: tuple[str, ...]) -> None:
@@ -69,6 +71,18 @@ def test_the_store_knows_no_channel_and_channels_know_no_outside() -> None:
     for library in outside:
         inside = {name for name in who_imports(library) if name.startswith("loaders.channels.")}
         assert inside == set(), library
+
+
+def test_the_receiver_touches_no_database() -> None:
+    code = (
+        "import sys, loaders.receiver\n"
+        "print(sorted(name for name in sys.modules if name.split('.')[0] in"
+        " ('duckdb', 'sqlite3', 'pyarrow', 'streamlit') or name.startswith('loaders.store')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert done.stdout.strip() == "[]"
 
 
 def test_records_and_errors_have_no_io_and_no_clock() -> None:

@@ -22,7 +22,7 @@ SPEAKERS = {
 }
 FIRST = {"Reject": 1, "heading": 1, "section": 1, "chart": 3, "translate": 1, "Annotation": 3}
 ERRORS = {"MdashError", "ConfigurationError", "UnknownMetric", "RefusedInput", "BadSignature",
-          "StoreBusy", "DeliveryFailed", "NoAnswer"}
+          "StoreBusy", "DeliveryFailed", "NoAnswer", "UnknownMessage"}
 
 
 def catalog() -> dict[str, str]:

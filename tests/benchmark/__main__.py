@@ -1,4 +1,4 @@
-"""`uv run python -m tests.benchmark [SECTION…]`: bills, notifications, scale."""
+"""`uv run python -m tests.benchmark [SECTION…]`: bills, notifications, scale, receiver."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from loaders.channels.alipay import signing
 from loaders.settings import load_settings
 from tests.benchmark import inputs
 from tests.benchmark.peers import sdk_verify, verify_only
+from tests.benchmark.receiver import receiver as rows_of_receiver
 
 ROWS = int(os.environ.get("BENCH_ROWS", "2000000"))
 MESSAGES = int(os.environ.get("BENCH_MESSAGES", "240000"))
@@ -172,9 +173,16 @@ def scale(folder: Path) -> None:
          f"{full:.1f} s against {empty:.1f} s")
 
 
+def receiver(folder: Path) -> None:
+    """The receiver with its durable log against an endpoint that only answers."""
+    for row in rows_of_receiver(folder):
+        told(*row)
+
+
 def main() -> None:
     """Run the named sections, or all."""
-    sections = {"bills": bills, "notifications": notifications, "scale": scale}
+    sections = {"bills": bills, "notifications": notifications, "scale": scale,
+                "receiver": receiver}
     wanted = sys.argv[1:] or list(sections)
     base = os.environ.get("BENCH_DIR")
     folder = Path(tempfile.mkdtemp(prefix="mdash-benchmark-", dir=base))
