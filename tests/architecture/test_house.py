@@ -46,10 +46,11 @@ def test_loaders_never_import_the_dashboard_or_streamlit() -> None:
     ("library", "rooms"),
     [
         ("duckdb", ("loaders.store", "loaders.settlement", "loaders.bill_blocks")),
-        ("cryptography", ("loaders.channels", "dashboard.demo")),
+        ("cryptography", ("loaders.channels", "sample_data.gateway")),
+        ("httpx", ("loaders.transport", "sample_data.gateway.notifier")),
         ("plotly", ("dashboard.charts", "dashboard.screens.parts")),
         ("streamlit", ("dashboard.app", "dashboard.server", "dashboard.screens")),
-        ("sample_data", ("sample_data", "dashboard.demo")),
+        ("sample_data", ("sample_data", "dashboard.demo", "dashboard.sandbox")),
     ],
 )
 def test_only_its_rooms_import_a_library(library: str, rooms: tuple[str, ...]) -> None:
