@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,8 @@ def run(home: Path, language: str, port: int, orders: int, *, speed: float, shuf
     )
     click.echo(told, err=True)
     click.echo(settings_of(document))
-    serve(gateway, sock)
+    with suppress(KeyboardInterrupt):
+        serve(gateway, sock)
 
 
 def settings_of(document: dict[str, Any]) -> str:

@@ -45,7 +45,7 @@ class Notifier:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
         self._tasks: set[asyncio.Task[None]] = set()
-        self._client = httpx.AsyncClient(timeout=_TIMEOUT_S, follow_redirects=False, trust_env=False)
+        self._client: httpx.AsyncClient | None = None
         self._count = 0
         self.deliveries: list[Delivery] = []
 
@@ -72,7 +72,8 @@ class Notifier:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._client.aclose()
+        if self._client:
+            await self._client.aclose()
 
     async def _buyer(self, trade: Trade, wait_s: float) -> None:
         await asyncio.sleep(wait_s)
@@ -110,6 +111,8 @@ class Notifier:
             "Content-Type": f"application/x-www-form-urlencoded; charset={delivery.trade.charset}",
             "User-Agent": "Mozilla/4.0",
         }
+        if self._client is None:
+            self._client = httpx.AsyncClient(timeout=_TIMEOUT_S, trust_env=False)
         try:
             answer = await self._client.post(delivery.url, content=body, headers=headers)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
