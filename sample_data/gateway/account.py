@@ -41,7 +41,7 @@ def _whole(call: Call, name: str, default: int) -> int:
     text = call.text(name)
     if not text:
         return default
-    if not text.isdigit():
+    if not (text.isascii() and text.isdigit() and len(text) < 9):
         raise business("INVALID_PARAMETER")
     return int(text)
 

@@ -123,7 +123,7 @@ def _names(fields: dict[str, str]) -> set[str]:
     """The orders and refunds a request names, for plans that are about one of them."""
     try:
         content = json.loads(fields.get("biz_content") or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return set()
     if not isinstance(content, dict):
         return set()

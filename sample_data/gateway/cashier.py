@@ -1,4 +1,4 @@
-"""The buyer's side: where page.pay, wap.pay and the codes of precreate lead, and a button to pay."""
+"""The buyer's side: where pages, the app's orders and scanned codes lead, with a button to pay."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sample_data.gateway.ledger import WAITING, Trade
 from sample_data.gateway.refusals import Refused
 from sample_data.gateway.wire import gbk_page
 
-METHODS = ("alipay.trade.page.pay", "alipay.trade.wap.pay")
+METHODS = ("alipay.trade.page.pay", "alipay.trade.wap.pay", "alipay.trade.app.pay")
 
 
 def routes(gateway: Gateway) -> list[Route]:

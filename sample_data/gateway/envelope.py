@@ -38,7 +38,7 @@ class Call:
     def text(self, name: str) -> str:
         """A business parameter as text, empty if absent."""
         value = self.biz.get(name)
-        return "" if value is None else str(value).strip()
+        return str(value).strip() if isinstance(value, str | int | float) else ""
 
     def options(self) -> list[str]:
         """`query_options`, which some clients send as a JSON text."""
@@ -155,7 +155,7 @@ def _check_signature(fields: Mapping[str, str], keys: GatewayKeys) -> None:
 def _object(content: str) -> dict[str, Any]:
     try:
         value = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Refused("40002", "isv.illegal-json") from error
     if not isinstance(value, dict):
         raise Refused("40002", "isv.illegal-json")

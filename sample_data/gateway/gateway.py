@@ -25,6 +25,12 @@ _AFTER = {
     "unavailable_after": ("20000", "isp.unknow-error"),
     "system_error_after": ("40004", "ACQ.SYSTEM_ERROR"),
 }
+_MISSPELT = {"alipay.trade.cancel": {"ACQ.SYSTEM_ERROR": "AQC.SYSTEM_ERROR"}}
+_ZEROES = {
+    "alipay.trade.query": ("buyer_pay_amount", "invoice_amount", "point_amount", "receipt_amount"),
+    "alipay.trade.pay": ("buyer_pay_amount", "invoice_amount", "point_amount", "receipt_amount"),
+    "alipay.trade.refund": ("refund_fee", "send_back_fee"),
+}
 
 
 def china_now() -> datetime:
@@ -106,6 +112,8 @@ class Gateway:
             node = self._done(call, bad)
         except Refused as refused:
             node, is_signed = refused.node, refused.is_signed
+            if not is_clear:
+                node = _as_refused(call, node)
         reply = sealed(
             request, node, self.keys, self.chance, is_clear=is_clear, is_signed=is_signed,
             is_shuffled=self.manners.is_shuffled or "shuffled" in bad,
@@ -154,6 +162,15 @@ class Gateway:
         self.ledger.pay(trade, self.clock())
         self.told("paid", trade, None)
         return trade
+
+
+def _as_refused(call: Call, node: dict[str, str]) -> dict[str, Any]:
+    """An error of the business as the channel writes it: amounts of 0.00, and its own misspellings."""
+    spelt = _MISSPELT.get(call.method, {}).get(node["sub_code"], node["sub_code"])
+    zeroes = dict.fromkeys(_ZEROES.get(call.method, ()), "0.00")
+    order_no = call.text("out_trade_no")
+    echo = {"out_trade_no": order_no} if zeroes and order_no else {}
+    return {**node, "sub_code": spelt, **zeroes, **echo}
 
 
 def _unheard(_what: str, _trade: Trade, _detail: Any) -> None:

@@ -86,6 +86,11 @@ class Trade:
         return self.paid_at is not None
 
     @property
+    def is_own(self) -> bool:
+        """Made at this gateway, not taken from the sample merchant."""
+        return self.trade_no[8:16] == OWN_TRADES
+
+    @property
     def kept_fen(self) -> int:
         """What the trade has changed of the merchant's balance."""
         if not self.is_paid:
@@ -131,7 +136,7 @@ class Ledger:
         self.balance_fen += trade.kept_fen
         if trade.status == WAITING and trade.expires_at:
             heapq.heappush(self._expiring, (trade.expires_at, trade.order_no))
-        if trade.trade_no[8:16] == OWN_TRADES:
+        if trade.is_own:
             self._born = max(self._born, int(trade.trade_no[16:]))
 
     def place(self, trade: Trade) -> Trade:

@@ -24,6 +24,7 @@ _MAX_FEN = 100_000_000_00
 _DEFAULT_EXPIRY = {"alipay.trade.precreate": timedelta(hours=3), "alipay.trade.pay": timedelta(hours=3)}
 _PRODUCTS = {
     "alipay.trade.page.pay": "FAST_INSTANT_TRADE_PAY", "alipay.trade.wap.pay": "QUICK_WAP_WAY",
+    "alipay.trade.app.pay": "QUICK_MSECURITY_PAY",
 }
 
 
@@ -179,7 +180,7 @@ def _new_trade(
 def _expiry(call: Call, now: datetime) -> datetime:
     if text := call.text("time_expire"):
         try:
-            return datetime.fromisoformat(text)
+            return datetime.strptime(text, "%Y-%m-%d %H:%M:%S")
         except ValueError as error:
             raise business("ACQ.INVALID_PARAMETER", "time_expire参数无效") from error
     text = call.text("timeout_express")
@@ -239,10 +240,10 @@ def _settle(gateway: Gateway, call: Call) -> dict[str, Any]:
     trade = gateway.ledger.find("", call.text("trade_no"))
     if not call.text("out_request_no"):
         raise business("ACQ.INVALID_PARAMETER", "out_request_no不能为空")
-    shares = [
-        (str(share.get("trans_in", "")), _share_fen(share, trade))
-        for share in call.biz.get("royalty_parameters") or []
-    ]
+    asked = call.biz.get("royalty_parameters")
+    if not isinstance(asked, list) or not all(isinstance(share, dict) for share in asked):
+        raise business("ACQ.INVALID_PARAMETER", "royalty_parameters参数无效")
+    shares = [(str(share.get("trans_in", "")), _share_fen(share, trade)) for share in asked]
     made = gateway.ledger.settle(trade, call.text("out_request_no"), shares, gateway.clock())
     return {"trade_no": trade.trade_no, "settle_no": made.settle_no}
 
@@ -252,7 +253,7 @@ def _share_fen(share: dict[str, Any], trade: Trade) -> int:
         if share.get("amount") is not None:
             return fen_of_yuan(str(share["amount"]))
         return trade.amount_fen * int(share["amount_percentage"]) // 100
-    except (KeyError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise business("ACQ.INVALID_PARAMETER", "分账金额无效") from error
 
 
@@ -295,6 +296,7 @@ METHODS: dict[str, Handler] = {
     "alipay.trade.pay": _pay,
     "alipay.trade.page.pay": _page,
     "alipay.trade.wap.pay": _page,
+    "alipay.trade.app.pay": _page,
     "alipay.trade.order.settle": _settle,
     "alipay.trade.order.settle.query": _settle_query,
     "alipay.data.dataservice.bill.downloadurl.query": bill_link,

@@ -6,6 +6,7 @@ Source: Alipay's document on asynchronous notifications (fields, rule V1, retry 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -24,6 +25,7 @@ from sample_data.gateway.refusals import Refused
 GAPS_S = tuple(later - before for before, later in pairwise((0, *RETRY_LADDER_S)))
 _TIMEOUT_S = 10.0
 _ENOUGH = 64
+_REMEMBERED = 10_000
 
 
 @dataclass(slots=True)
@@ -47,7 +49,7 @@ class Notifier:
         self._tasks: set[asyncio.Task[None]] = set()
         self._client: httpx.AsyncClient | None = None
         self._count = 0
-        self.deliveries: list[Delivery] = []
+        self.deliveries: deque[Delivery] = deque(maxlen=_REMEMBERED)
 
     def tell(self, what: str, trade: Trade, detail: Any) -> None:
         """Start what a change sets off: a notification, or a buyer who pays by himself."""

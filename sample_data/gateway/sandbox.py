@@ -9,7 +9,7 @@ from typing import Any
 
 from sample_data.gateway.gateway import OPENING_FEN, Clock, Gateway, Manners
 from sample_data.gateway.keys import APP_PRIVATE, CHANNEL_PUBLIC, make_keys
-from sample_data.gateway.ledger import CLOSED, WAITING, Ledger, Trade
+from sample_data.gateway.ledger import SUCCESS, WAITING, Ledger, Trade
 from sample_data.gateway.seeding import seed
 from sample_data.gateway.store import TradeStore
 from sample_data.merchant import Merchant
@@ -82,10 +82,14 @@ def write_description(gateway: Gateway, folder: Path, home: Path) -> dict[str, A
 
 
 def _worth_trying(ledger: Ledger) -> list[Trade]:
-    """Orders that wait, and the latest ones that can still be refunded."""
+    """The latest orders that can still be refunded, and those that wait for their buyer."""
     known = [trade for trade in ledger if trade.is_reached]
     waiting = [trade for trade in known if trade.status == WAITING]
-    paid = [trade for trade in known if trade.is_paid and trade.status != CLOSED]
+    paid = [
+        trade
+        for trade in known
+        if trade.status == SUCCESS and (trade.is_own or not trade.refunds)
+    ]
     paid.sort(key=lambda trade: trade.created_at, reverse=True)
     return [*paid[:_SHOWN], *waiting[:_SHOWN]]
 

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from loaders.channels.alipay import signing
 from sample_data.gateway.envelope import lock, unlock
-from tests.gateway.conftest import HTTP, Caller, Start
+from sample_data.gateway.ledger import Trade
+from sample_data.gateway.methods import METHODS
+from sample_data.gateway.server import Serving
+from tests.gateway.conftest import HTTP, Caller, Start, client_of, fresh_gateway, noon
 
 QUERY = "alipay.trade.query"
 
@@ -152,3 +160,43 @@ def test_a_page_order_goes_to_the_cashier_and_back(caller: Caller) -> None:
     assert caller.query("P1")["trade_status"] == "TRADE_SUCCESS"
     refused = HTTP.post(caller.url, data=fields | {"sign": "AAAA"})
     assert "isv.invalid-signature" in refused.content.decode("gbk")
+
+
+def test_errors_carry_zero_amounts_and_the_channels_spelling(caller: Caller) -> None:
+    node = caller.query("A404")
+    assert (node["sub_code"], node["out_trade_no"], node["receipt_amount"]) == (
+        "ACQ.TRADE_NOT_EXIST", "A404", "0.00",
+    )
+    caller.control("misbehave", {"how": "system_error_before"})
+    cancelled = caller.call("alipay.trade.cancel", {"out_trade_no": "A404"})
+    assert cancelled["sub_code"] == "AQC.SYSTEM_ERROR"
+
+
+_NAMES = (
+    "out_trade_no", "trade_no", "total_amount", "refund_amount", "out_request_no", "subject",
+    "royalty_parameters", "time_expire", "timeout_express", "bill_date", "bill_type", "page_no",
+    "page_size", "start_time", "end_time", "query_options", "auth_code", "buyer_id", "settle_no",
+    "merchant_order_no",
+)
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
+    | st.sampled_from(["A1", "1.00", "trade", "2026-10", "30m", "1c", "28763443825664394"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(
+        ("amount", "trans_in", "amount_percentage")), inner, max_size=3),
+    max_leaves=4,
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(method=st.sampled_from(sorted(METHODS)), biz=st.dictionaries(st.sampled_from(_NAMES), _VALUES))
+def test_any_content_gets_an_answer_that_verifies(
+    serving: Serving, keys_folder: Path, method: str, biz: dict[str, Any]
+) -> None:
+    client = client_of(serving.url, serving.gateway.keys, keys_folder)
+    gateway = fresh_gateway(serving.gateway.keys)
+    gateway.ledger.place(Trade("A1", "", 1200, noon()))
+    gateway.pay("A1")
+    reply = gateway.answer(client.fields(method, biz))
+    node = json.loads(reply.node)
+    assert node["code"] in {"10000", "10003", "40002", "40004"}
+    assert signing.verify(reply.node.encode(), reply.signature or "", client.channel_public)

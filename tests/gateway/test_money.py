@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from sample_data.gateway.gateway import OPENING_FEN, china_now
 from sample_data.gateway.ledger import CLOSED, FINISHED, SUCCESS, Ledger, Trade, fee_of
@@ -19,8 +19,8 @@ from sample_data.merchant import Merchant
 from tests.gateway.conftest import Caller
 
 START = datetime(2026, 11, 1, 10)
-ORDERS = st.integers(0, 3)
-FEN = st.integers(-1, 1_200)
+ORDERS = st.integers(0, 1)
+FEN = st.sampled_from([333, 334, 500, 667, 999, 1_000]) | st.integers(-1, 1_200)
 NUMBERS = st.sampled_from(["", "R1", "R2", "R3"])
 
 
@@ -31,7 +31,6 @@ class Shop(RuleBasedStateMachine):
         super().__init__()
         self.ledger = Ledger(1_000)
         self.now = START
-        self.moved: dict[str, int] = {}
         self.refunds: dict[tuple[str, str], int] = {}
 
     def trade(self, at: int) -> Trade:
@@ -39,6 +38,10 @@ class Shop(RuleBasedStateMachine):
         if found is None:
             found = self.ledger.place(Trade(f"M{at}", "", 1_000, self.now))
         return found
+
+    @initialize()
+    def one_is_paid(self) -> None:
+        self.ledger.pay(self.trade(0), self.now)
 
     @rule(at=ORDERS)
     def pay(self, at: int) -> None:
@@ -107,7 +110,7 @@ class Shop(RuleBasedStateMachine):
         assert self.ledger.balance_fen >= 0
 
 
-Shop.TestCase.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+Shop.TestCase.settings = settings(max_examples=100, stateful_step_count=15, deadline=None)
 TestShop = Shop.TestCase
 
 

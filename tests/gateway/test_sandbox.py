@@ -19,9 +19,12 @@ from typing import Any
 import httpx
 import pytest
 
+from dashboard.demo import beside_gateway, prepare
+from loaders.records import fen_of_yuan
 from sample_data.gateway.gateway import china_now
 from sample_data.gateway.keys import read_keys
 from sample_data.gateway.sandbox import open_sandbox
+from tests.conftest import run_mdash
 from tests.gateway.conftest import HTTP, Caller, client_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -117,3 +120,31 @@ def test_a_demo_of_fifty_thousand_orders_is_light(tmp_path: Path, keys_folder: P
     gateway = open_sandbox(keys_folder, 50_000, day, has_own_orders=False)
     assert len(gateway.ledger) > 45_000
     assert monotonic() - started < 20
+
+
+@pytest.mark.slow
+def test_the_demo_has_a_gateway_that_knows_its_orders(tmp_path: Path) -> None:
+    settings = prepare(tmp_path / "demo", 60)
+    with beside_gateway(settings, free_port()) as now:
+        url = now.channels["alipay"]["gateway_url"]
+        folder = now.home / "sandbox"
+        caller = client_of(url, read_keys(folder), folder)
+        ran = run_mdash(
+            now.home, "sql", "select order_no, amount_fen, trade_no from trades"
+            " where outcome = 'paid' and refunded_fen = 0 order by created_at desc limit 5",
+            "--format", "json",
+        )
+        rows = ran.json()["rows"]
+        assert len(rows) == 5
+        for row in rows:
+            node = caller.query(row["order_no"])
+            assert (node["trade_status"], node["trade_no"]) == ("TRADE_SUCCESS", row["trade_no"])
+            assert fen_of_yuan(node["total_amount"]) == row["amount_fen"]
+        assert caller.refund(rows[0]["order_no"], "0.01", "R1")["fund_change"] == "Y"
+    with pytest.raises(httpx.ConnectError):
+        HTTP.get(url)
+    with beside_gateway(prepare(tmp_path / "demo", 60), free_port()) as now:
+        assert now.channels["alipay"]["gateway_url"].startswith("http://127.0.0.1:")
+        url = now.channels["alipay"]["gateway_url"]
+        caller = client_of(url, read_keys(folder), folder)
+        assert caller.refund(rows[0]["order_no"], "0.01", "R1")["fund_change"] == "N"
