@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -112,6 +112,33 @@ class Shop(RuleBasedStateMachine):
 
 Shop.TestCase.settings = settings(max_examples=100, stateful_step_count=15, deadline=None)
 TestShop = Shop.TestCase
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    amount=st.integers(2, 2_000),
+    asked=st.lists(st.tuples(st.sampled_from("ABCD"), st.integers(1, 1_200)), max_size=8),
+)
+def test_refunds_in_parts_never_exceed_the_payment_and_return_the_whole_fee(
+    amount: int, asked: list[tuple[str, int]]
+) -> None:
+    ledger = Ledger(100_000)
+    trade = ledger.place(Trade("M1", "", amount, START))
+    ledger.pay(trade, START)
+    done: dict[str, int] = {}
+    for number, fen in asked:
+        fits = sum(done.values()) + fen <= amount
+        try:
+            _, is_new = ledger.refund(trade, number, fen, START)
+        except Refused:
+            assert not fits or number in done
+            continue
+        assert is_new == (number not in done)
+        assert done.setdefault(number, fen) == fen
+        assert trade.refunded_fen == sum(done.values()) <= amount
+    if rest := amount - trade.refunded_fen:
+        ledger.refund(trade, "REST", rest, START)
+    assert (trade.status, trade.kept_fen, ledger.balance_fen) == (CLOSED, 0, 100_000)
 
 
 @pytest.mark.parametrize(
