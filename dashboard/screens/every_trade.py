@@ -21,7 +21,7 @@ def every_trade_menu(services: Services, question: Question) -> None:
     def maker(suffix: str) -> Callable[[], bytes]:
         def make() -> bytes:
             with (
-                NamedTemporaryFile(dir=services.settings.home / "tmp", suffix=f".{suffix}") as file,
+                NamedTemporaryFile(dir=services.settings.home.joinpath("tmp"), suffix=f".{suffix}") as file,
                 services.every_trade(question) as (count, batches),
             ):
                 path = Path(file.name)

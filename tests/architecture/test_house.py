@@ -46,19 +46,22 @@ def test_loaders_never_import_the_dashboard_or_streamlit() -> None:
     ("library", "rooms"),
     [
         ("duckdb", ("loaders.store", "loaders.settlement", "loaders.bill_blocks")),
-        ("cryptography", ("loaders.channels", "dashboard.demo")),
+        ("cryptography", ("loaders.channels", "sample_data.gateway")),
         ("plotly", ("dashboard.charts", "dashboard.exports")),
         ("kaleido", ("dashboard.exports",)),
         ("choreographer", ("dashboard.exports.browser",)),
         ("xlsxwriter", ("dashboard.exports.workbooks",)),
         ("streamlit", ("dashboard.app", "dashboard.server", "dashboard.screens")),
-        ("sample_data", ("sample_data", "dashboard.demo")),
+        ("sample_data", ("sample_data", "dashboard.demo", "dashboard.sandbox")),
         ("sqlalchemy", ("dashboard.operations", "dashboard.identity")),
         ("psycopg", ("dashboard.operations",)),
-        ("httpx", ("loaders.transport", "dashboard.operations.delivery")),
+        (
+            "httpx",
+            ("loaders.transport", "dashboard.operations.delivery", "sample_data.gateway.notifier"),
+        ),
         ("smtplib", ("dashboard.operations.delivery",)),
         ("prometheus_client", ("loaders.meters",)),
-        ("uvicorn", ("dashboard.receiving",)),
+        ("uvicorn", ("dashboard.receiving", "sample_data.gateway")),
     ],
 )
 def test_only_its_rooms_import_a_library(library: str, rooms: tuple[str, ...]) -> None:
