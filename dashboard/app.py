@@ -104,7 +104,6 @@ def main() -> None:
         for name, title, icon, render in _SCREENS
     ]
     names = [screen[0] for screen in _SCREENS]
-    st.session_state["pages"] = dict(zip(names, pages, strict=True))
     chosen = st.navigation(pages)
     _language_choice(services)
     saved_views(services, next(name for name, page in zip(names, pages, strict=True) if page == chosen))

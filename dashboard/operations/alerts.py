@@ -344,6 +344,10 @@ def percentile(counts: dict[int, int], q: float) -> float:
     raise ValueError("no spans")
 
 
+BACKFILL = timedelta(hours=1)
+"""History that is loaded file by file is not stale while it is being loaded."""
+
+
 def stale_episodes(
     loads: Sequence[Load], rule: Freshness, first: datetime, now: datetime
 ) -> list[Episode]:
@@ -368,7 +372,12 @@ def stale_episodes(
             begun, worst = None, timedelta()
     if mark is not None and now - mark > limit:
         found.append(_stale(begun or mark + limit, None, max(worst, now - mark), rule))
-    return [item for item in found if item.ended_at is None or item.ended_at > first]
+    return [
+        item
+        for item in found
+        if (item.ended_at is None or item.ended_at > first)
+        and (item.ended_at or now) - item.begun_at >= BACKFILL
+    ]
 
 
 def _stale(begun: datetime, ended: datetime | None, worst: timedelta, rule: Freshness) -> Episode:

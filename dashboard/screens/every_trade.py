@@ -20,8 +20,9 @@ def every_trade_menu(services: Services, question: Question) -> None:
 
     def maker(suffix: str) -> Callable[[], bytes]:
         def make() -> bytes:
+            folder = services.settings.home.joinpath("tmp")
             with (
-                NamedTemporaryFile(dir=services.settings.home.joinpath("tmp"), suffix=f".{suffix}") as file,
+                NamedTemporaryFile(dir=folder, suffix=f".{suffix}") as file,
                 services.every_trade(question) as (count, batches),
             ):
                 path = Path(file.name)

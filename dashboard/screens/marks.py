@@ -46,7 +46,7 @@ def _add(services: Services, view: View) -> None:
     say = services.say
     with st.form("note", clear_on_submit=True, border=False):
         day = st.date_input(say("Day"), value=view.question.last_day, format="YYYY-MM-DD")
-        text = st.text_input(say("Note"), max_chars=500)
+        text = st.text_input(say("Your note"), max_chars=500)
         sent = st.form_submit_button(say("Add the note"))
     if not sent:
         return

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Any, Literal
+from urllib.parse import urlencode
 
 import streamlit as st
 
@@ -18,9 +20,13 @@ from dashboard.wording.formats import change, instant, money, number, percent
 from dashboard.wording.sentences import sentence
 from dashboard.wording.tables import columns, table
 
+_KEPT = ("days", "compare")
 _STYLE = """<style>
 .stMainBlockContainer { padding: 2.4rem clamp(1rem, 4vw, 4rem) 4rem; }
-[data-testid="stMetricLabel"] { opacity: .85; }
+[data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] p { opacity: 1; }
+[data-testid="stCaptionContainer"] { color: color-mix(in srgb, currentColor 78%, transparent); }
+.mdash-way { color: var(--st-primary-color, #0B5D56); text-decoration: none; font-weight: 500; }
+.mdash-way:hover, .mdash-way:focus-visible { text-decoration: underline; }
 [data-testid="stHeader"] { background: transparent; }
 @media (max-width: 640px) {
   .stMainBlockContainer { padding-top: 3.2rem; }
@@ -115,19 +121,18 @@ def attention(services: Services, findings: Sequence[Finding]) -> None:
 def link(
     services: Services, page: str, label: str, where: Mapping[str, Any] | None = None
 ) -> None:
-    """A way to another screen that keeps the reader's filters."""
-    pages = st.session_state.get("pages", {})
-    kept = {name: st.query_params.get_all(name) for name in ("days", *NAMED_DIMENSIONS)}
-    added = {
-        name: ",".join(str(part) for part in value) if isinstance(value, tuple) else str(value)
-        for name, value in (where or {}).items()
-    }
-    params = {name: value for name, value in kept.items() if value} | added
-    if page in pages:
-        st.page_link(
-            pages[page], label=label, icon=":material/arrow_forward:", width="content",
-            query_params=params | {"lang": services.language},
-        )
+    """A way to another screen that keeps the reader's filters; a real link, to open or to copy."""
+    params = {name: st.query_params.get_all(name) for name in (*_KEPT, *NAMED_DIMENSIONS)}
+    for name, value in (where or {}).items():
+        params[name] = [str(part) for part in (value if isinstance(value, tuple) else (value,))]
+    way(page, params | {"lang": [services.language]}, label)
+
+
+def way(page: str, params: Mapping[str, Sequence[str]], label: str) -> None:
+    """A link to a screen with these parameters."""
+    query = urlencode({name: value for name, value in params.items() if value}, doseq=True)
+    address = escape(f"{'./' if page == 'overview' else page}?{query}", quote=True)
+    st.html(f'<a class="mdash-way" href="{address}">{escape(label)} →</a>', width="content")
 
 
 def notes(services: Services, *answers: Answer) -> None:

@@ -6,6 +6,7 @@ from urllib.parse import parse_qs, urlencode
 
 import streamlit as st
 
+from dashboard.screens.parts import way
 from dashboard.services import Services
 from loaders.errors import MdashError
 
@@ -15,17 +16,11 @@ _LEFT_OUT = frozenset({"lang"})
 def saved_views(services: Services, page: str) -> None:
     """The reader's views in the sidebar, and the way to save the present one."""
     say = services.say
-    pages = st.session_state.get("pages", {})
     with st.sidebar, st.expander(say("Saved views"), icon=":material/bookmark:"):
         for view in services.people.views():
-            if view.page not in pages:
-                continue
             row = st.container(horizontal=True, vertical_alignment="center", gap=None)
-            icon = ":material/group:" if view.is_shared else ":material/bookmark:"
-            row.page_link(
-                pages[view.page], label=view.name, icon=icon, width="stretch",
-                query_params=parse_qs(view.query) | {"lang": [services.language]},
-            )
+            with row.container(width="stretch"):
+                way(view.page, parse_qs(view.query) | {"lang": [services.language]}, view.name)
             row.button(
                 "", icon=":material/delete:", key=f"forget-{view.id}", type="tertiary",
                 help=say("Delete {name}", name=view.name), args=(view.id,),

@@ -54,7 +54,7 @@ def test_what_is_taken_away_is_what_is_shown(
     assert [(row["product"], int(row["orders"]), int(row["paid"])) for row in rows] == [
         (row["product"], row["orders"], row["paid"]) for row in expected
     ]
-    assert "client" in text.split("product,", 1)[0]
+    assert "# client: ios" in text.lower()
     workbook = taken(page, "table-conversion-by-product", "XLSX", tmp_path)
     assert workbook.read_bytes()[:2] == b"PK"
     picture = taken(page, "funnel", "PNG", tmp_path)
@@ -91,7 +91,7 @@ def test_periods_compare_and_the_link_says_so(demo: str, page: Page) -> None:
     page.goto(f"{demo}/conversion?lang=en")
     settled(page)
     expect(page.get_by_text("Why order conversion moved")).to_be_visible(timeout=20_000)
-    page.get_by_role("button", name="7 d", exact=True).click()
+    page.get_by_role("radio", name="7 d", exact=True).click()
     page.wait_for_url(re.compile("days="), timeout=20_000)
     page.goto(f"{demo}/conversion?lang=en&compare=none")
     settled(page)
@@ -120,7 +120,7 @@ def test_a_note_stands_on_the_chart(demo: str, page: Page) -> None:
     page.goto(f"{demo}/?lang=en")
     settled(page)
     page.get_by_role("button", name="Notes and marks").click()
-    page.get_by_label("Note", exact=True).fill("New checkout released")
+    page.get_by_label("Your note", exact=True).fill("New checkout released")
     page.get_by_role("button", name="Add the note").click()
     expect(page.get_by_text("✎").first).to_be_visible(timeout=20_000)
 
@@ -144,8 +144,8 @@ def test_the_keyboard_reaches_filters_and_pages(demo: str, page: Page) -> None:
         reached.add(page.evaluate(
             "document.activeElement.innerText || document.activeElement.ariaLabel || ''"
         ).strip()[:40])
-    assert {"Conversion", "Trades"} <= reached
-    assert any("Filters" in text for text in reached)
+    assert any("Conversion" in text for text in reached), reached
+    assert any("Filters" in text for text in reached), reached
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -76,6 +76,7 @@ def client(home: Path) -> tuple[Caller, dict[str, Any]]:
     return client_of(told["gateway_url"], read_keys(folder), folder), told
 
 
+@pytest.mark.slow
 def test_what_it_leaves_is_enough_to_use_it_and_it_remembers(tmp_path: Path) -> None:
     home, port = tmp_path / "home", free_port()
     with running(home, port) as process:

@@ -67,6 +67,7 @@ def told(tmp_path: Path, channel_key: bytes, troubled: bool) -> list[Any]:
     return [finding for finding in found if finding.page != "data"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("troubled", [True, False])
 def test_planted_troubles_are_found_and_chance_is_not(
     tmp_path: Path, channel_key: bytes, troubled: bool

@@ -202,7 +202,7 @@ def test_a_report_tells_what_the_metrics_tell(
     assert any(line.startswith(f"Sales · Paid (yuan): {money(sales['paid_fen'], 'en')} ")
                for line in lines)
     assert f"Order conversion · Rate: {percent(rate['rate'], 'en')} (" in made.text
-    assert "Product: QUICK_WAP_WAY" in made.text
+    assert "Product: mobile web" in made.text
     marks = [sample.metric(name, *asked)["as_of"] for name in ("sales", "refund_rate")]
     assert f"As of {min(marks)[:10]} {min(marks)[11:19]}" in made.text
     assert "Settlement is left out" in made.text

@@ -104,6 +104,7 @@ def check(home: Path, mdash: Mdash, acknowledged: set[str]) -> None:
     assert {row["order_no"]: row["n"] for row in ran.json()["rows"]} == dict(logged)
 
 
+@pytest.mark.slow
 def test_what_was_acknowledged_survives_two_kills(
     home: Path, mdash: Mdash, channel_key: bytes, tmp_path: Path
 ) -> None:
