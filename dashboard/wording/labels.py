@@ -27,6 +27,8 @@ FIELDS = {
     "account_bill": "Account bill", "refund_no": "Refund", "requested_at": "Requested at",
     "refunded_at": "Refunded at", "took_s": "Took", "monthly_fen": "A month (yuan)",
     "best_fen": "Gain (yuan)", "best_slice": "Best slice", "effect": "Effect", "state": "State",
+    "cohort": "Cohort", "period": "Periods later", "returned": "Bought again",
+    "repeated": "Bought again", "segment": "Segment", "before": "Segment before",
 }
 WORDS = {
     "paid": "paid", "paid_late": "paid late", "closed_by_merchant": "closed by the shop",
@@ -49,7 +51,10 @@ WORDS = {
     "QUICK_WAP_WAY": "mobile web", "FACE_TO_FACE_PAYMENT": "face to face",
     "QR_CODE_OFFLINE": "QR code", "FAST_INSTANT_TRADE_PAY": "PC web",
     "bill_other": "other line on the bill", "alipay": "Alipay",
+    "champions": "champions", "loyal": "loyal", "new": "new", "promising": "promising",
+    "needs_attention": "needs attention", "at_risk": "at risk", "lost": "lost",
 }
 WORDED = frozenset(
-    {"outcome", "source", "stage", "reason", "kind", "status", "what", "channel", "product"}
+    {"outcome", "source", "stage", "reason", "kind", "status", "what", "channel", "product",
+     "segment", "before"}
 )
