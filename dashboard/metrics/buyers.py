@@ -10,6 +10,7 @@ from math import ceil
 
 from dashboard.metrics.catalogue import Asked, filled, sql
 from dashboard.metrics.question import NAMED_DIMENSIONS, Question
+from loaders.errors import UnknownMetric
 
 PAYMENTS = ("notification_log", "trade_bill")
 PEOPLE = ("checkout_log", "notification_log")
@@ -21,7 +22,8 @@ CALIBRATED_DAYS = 365
 _SAMPLED_ORDERS = 500_000
 _FIRST_ORDER = (
     ", arg_min(struct_pack(product := product, client := client, store := store,"
-    " campaign := campaign, channel := channel), (paid_at, created_at)) as first_order"
+    " campaign := campaign, channel := channel, first_attempt := first_attempt), (paid_at, created_at))"
+    " as first_order"
 )
 
 
@@ -45,9 +47,8 @@ def _model() -> str:
 def buyer_sql(name: str, question: Question, **parts: str) -> str:
     """A buyers' metric's SQL, with their orders as its first CTEs and other parts filled in."""
     text = filled(name, question, **parts)
-    needed = any(f"first_order.{dimension}" in text for dimension in NAMED_DIMENSIONS)
     orders = sql("buyer_orders").replace("{model}", _model())
-    orders = orders.replace("{first_order}", _FIRST_ORDER if needed else "")
+    orders = orders.replace("{first_order}", _FIRST_ORDER if "first_order." in text else "")
     return text.replace("{orders}", orders)
 
 
@@ -60,6 +61,14 @@ def first_dims(question: Question) -> str:
 def first_filters(question: Question) -> str:
     """Conditions of the filters on the first purchase."""
     return question.filters("first_order.")
+
+
+def refuse_split(asked: Asked, name: str) -> None:
+    """Raises UnknownMetric where a metric that only takes filters is asked to be split."""
+    for dimension in asked.question.by:
+        raise UnknownMetric(
+            "The metric {name} cannot be split by {dimension}.", name=name, dimension=dimension
+        )
 
 
 def knows_buyers(asked: Asked) -> bool:

@@ -179,6 +179,20 @@ def on_days(asked: Asked, days: Sequence[int] = DAYS_N) -> list[Row]:
     return rows
 
 
+def buyers_of(asked: Asked, cohort: str, period: int, limit: int = 200) -> list[Row]:
+    """Buyers (pseudonyms) of a cell of the triangle, the most valuable first."""
+    known = span(asked) if knows_buyers(asked) else None
+    if known is None:
+        return []
+    question, grain = asked.question, grain_of(asked.question)
+    shape, text = ("%G-W%V-%u", f"{cohort}-1") if grain == "week" else ("%Y-%m-%d", f"{cohort}-01")
+    return asked.rows(
+        buyer_sql("retention_list", question, grain=grain, first_filters=first_filters(question)),
+        new_from=known.new_from, cohort=datetime.strptime(text, shape).date(), period=period,
+        limit=limit,
+    )
+
+
 def _whole_cell(cohort: str, period: int, buyers: int, returned: int | None) -> Row:
     low, high = wilson(returned, buyers) if returned is not None else (None, None)
     return {

@@ -72,3 +72,32 @@ def segment_sql(recency: str, frequency: str) -> str:
         for rule in RULES
     )
     return f"case {cases} end"
+
+
+def rule_rows() -> list[dict[str, str]]:
+    """The rules as a page shows them: each segment's days since the last purchase and orders a year."""
+    return [
+        {
+            "segment": rule.segment,
+            "days_since": _range(_days(rule.recency[1])[0], _days(rule.recency[0])[1]),
+            "orders_a_year": _range(_orders(rule.frequency[0])[0], _orders(rule.frequency[1])[1]),
+        }
+        for rule in RULES
+    ]
+
+
+def _days(score: int) -> tuple[int, int | None]:
+    """The least and greatest days of a recency score; None: without end."""
+    edges = (0, *(days + 1 for days in RECENCY_DAYS))
+    return edges[5 - score], RECENCY_DAYS[5 - score] if score > 1 else None
+
+
+def _orders(score: int) -> tuple[int, int | None]:
+    edges = (0, *ORDERS_A_YEAR)
+    return edges[score - 1], edges[score] - 1 if score < 5 else None
+
+
+def _range(least: int, most: int | None) -> str:
+    if most is None:
+        return f"≥ {least}"
+    return f"{least}–{most}" if least < most else f"{least}"

@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import datetime, timedelta
 
 from dashboard.metrics import segment_rules as rules
-from dashboard.metrics.buyers import NEEDS, at_end, buyer_sql, knows_buyers, note_nameless
+from dashboard.metrics.buyers import NEEDS, at_end, buyer_sql, knows_buyers, note_nameless, refuse_split
 from dashboard.metrics.catalogue import Asked, Metric, filled
 from dashboard.metrics.question import NAMED_DIMENSIONS, Question
 from loaders.store.reader import Row
@@ -58,6 +58,7 @@ def buyers_in(asked: Asked, segment: str, limit: int = 200) -> list[Row]:
 
 
 def _answer(asked: Asked) -> list[Row]:
+    refuse_split(asked, "segments")
     if not knows_buyers(asked):
         return []
     note_nameless(asked)

@@ -49,6 +49,7 @@ def test_loaders_never_import_the_dashboard_or_streamlit() -> None:
         ("cryptography", ("loaders.channels", "dashboard.demo")),
         ("plotly", ("dashboard.charts", "dashboard.screens.parts")),
         ("streamlit", ("dashboard.app", "dashboard.server", "dashboard.screens")),
+        ("scipy", ("dashboard.metrics.bgnbd",)),
         ("sample_data", ("sample_data", "dashboard.demo")),
     ],
 )
@@ -116,7 +117,7 @@ def test_help_starts_without_the_heavy_libraries() -> None:
     code = (
         "import sys\nfrom dashboard.cli import commands\n"
         "try:\n    commands(['--help'], prog_name='mdash')\nexcept SystemExit:\n    pass\n"
-        "print(sorted({'streamlit','pandas','plotly','pyarrow','duckdb'} & set(sys.modules)))"
+        "print(sorted({'streamlit','pandas','plotly','pyarrow','duckdb','scipy'} & set(sys.modules)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT

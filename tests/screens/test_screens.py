@@ -14,7 +14,8 @@ from tests.conftest import Sample, run_mdash
 from tests.store.messages import attempt, body, envelope, fields, order
 
 APP = Path(__file__).resolve().parents[2] / "dashboard" / "app.py"
-SCREENS = ("overview", "conversion", "failures", "latency", "trades", "data", "definitions")
+SCREENS = ("overview", "conversion", "failures", "latency", "retention", "loyalty", "trades",
+           "data", "definitions")
 
 
 @pytest.fixture(autouse=True)
