@@ -16,8 +16,10 @@ from dashboard.screens import (
     definitions,
     failures,
     latency,
+    loyalty,
     overview,
     parts,
+    retention,
     trades,
 )
 from dashboard.screens.bar import View, filter_bar
@@ -36,6 +38,8 @@ _SCREENS: tuple[tuple[str, str, str, Render], ...] = (
     ("conversion", "Conversion", ":material/filter_alt:", conversion.render),
     ("failures", "Failures", ":material/error_outline:", failures.render),
     ("latency", "Latency", ":material/timer:", latency.render),
+    ("retention", "Retention", ":material/group:", retention.render),
+    ("loyalty", "Loyalty", ":material/loyalty:", loyalty.render),
     ("trades", "Trades", ":material/receipt_long:", trades.render),
     ("alerts", "Alerts", ":material/notifications:", alerts.render),
     ("data", "Data", ":material/database:", data.render),

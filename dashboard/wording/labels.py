@@ -29,6 +29,22 @@ FIELDS = {
     "alert": "Alert", "where": "Where", "begun_at": "Begun", "ended_at": "Ended", "worst": "Worst",
     "baseline": "Usual", "best_fen": "Gain (yuan)", "best_slice": "Best slice", "effect": "Effect",
     "state": "State",
+    "cohort": "Cohort", "period": "Periods later", "returned": "Bought again",
+    "repeated": "Bought again", "segment": "Segment", "before": "Segment before",
+    "new_buyers": "New buyers", "returning_buyers": "Returning buyers",
+    "unproven": "Not provably new", "returning_rate": "Returning share",
+    "new_fen": "Net of new buyers (yuan)", "returning_fen": "Net of returning buyers (yuan)",
+    "days": "Days", "followed": "Followed", "median_days": "Median (days)",
+    "first_attempt": "First attempt's outcome", "day30_rate": "Back in 30 days",
+    "difference_rate": "Difference", "difference_low_rate": "Difference, low",
+    "difference_high_rate": "Difference, high", "spend_fen": "Net in 90 days (yuan)",
+    "spend_low_fen": "Net, low (yuan)", "spend_high_fen": "Net, high (yuan)",
+    "gap_fen": "Gap (yuan)", "mean_fen": "Net per buyer (yuan)",
+    "expected_orders": "Expected purchases", "expected_fen": "Expected net (yuan)",
+    "risk": "Risk", "buyer": "Buyer", "first_paid_at": "First purchase",
+    "last_paid_at": "Last purchase", "recency": "Recency score", "frequency": "Frequency score",
+    "value": "Value score", "days_since": "Days since the last purchase",
+    "orders_a_year": "Purchases in 365 days",
 }
 WORDS = {
     "paid": "paid", "paid_late": "paid late", "closed_by_merchant": "closed by the shop",
@@ -56,7 +72,11 @@ WORDS = {
     "bill_other": "other line on the bill", "alipay": "Alipay",
     "success_rate": "payment success fell", "traffic": "fewer orders than usual",
     "latency": "slower than usual", "freshness": "no new data",
+    "champions": "champions", "loyal": "loyal", "new": "new", "promising": "promising",
+    "needs_attention": "needs attention", "at_risk": "at risk", "lost": "lost",
+    "low": "low", "medium": "medium", "high": "high", "succeeded": "succeeded", "failed": "failed",
 }
 WORDED = frozenset(
-    {"outcome", "source", "stage", "reason", "kind", "status", "what", "channel", "product"}
+    {"outcome", "source", "stage", "reason", "kind", "status", "what", "channel", "product",
+     "segment", "before", "risk", "first_attempt"}
 )

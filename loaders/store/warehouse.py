@@ -23,7 +23,15 @@ MERGED_AT_ONCE = 500_000
 OPEN_TRIES = 4
 _SCHEMA_VERSION = 1
 _TURN_SLICES = 1_000_000
-_ROLLUPS = ("hourly_orders", "hourly_failures", "hourly_rungs", "hourly_money", "daily_latency")
+_ROLLUPS = (
+    "hourly_orders", "hourly_failures", "hourly_rungs", "hourly_money", "daily_latency",
+    "buyer_orders",
+)
+_MOVED: Mapping[str, str] = {
+    "buyer_orders": "where buyer_key is null"
+    " or buyer_key in (select buyer_key from lake.buyer_orders where orders < 1)",
+}
+"""Of roll-ups as long as the history: the rows that can have something to sum up."""
 
 
 def sql_file(folder: str, name: str) -> str:
@@ -393,11 +401,12 @@ class Warehouse:
         sums = [column for column, _ in columns if column not in keys]
         summed = ", ".join(f"sum({column})::bigint as {column}" for column in sums)
         some = " or ".join(f"coalesce({column}, 0) <> 0" for column in sums)
+        moved = _MOVED.get(name, "")
         with self.transaction(f"compact {name}"):
             self.connection.execute(
                 f"create or replace temp table compacted as select {', '.join(keys)}, {summed}"
-                f" from lake.{name} group by all having {some} order by {keys[0]}"
+                f" from lake.{name} {moved} group by all having {some} order by {keys[0]}"
             )
-            self.connection.execute(f"delete from lake.{name}")
+            self.connection.execute(f"delete from lake.{name} {moved}")
             self.connection.execute(f"insert into lake.{name} by name select * from compacted")
         self.connection.execute("drop table compacted")

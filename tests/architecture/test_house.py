@@ -62,6 +62,7 @@ def test_loaders_never_import_the_dashboard_or_streamlit() -> None:
         ("smtplib", ("dashboard.operations.delivery",)),
         ("prometheus_client", ("loaders.meters",)),
         ("uvicorn", ("dashboard.receiving", "sample_data.gateway")),
+        ("scipy", ("dashboard.metrics.bgnbd",)),
     ],
 )
 def test_only_its_rooms_import_a_library(library: str, rooms: tuple[str, ...]) -> None:
@@ -140,7 +141,7 @@ def test_help_starts_without_the_heavy_libraries() -> None:
     code = (
         "import sys\nfrom dashboard.cli import commands\n"
         "try:\n    commands(['--help'], prog_name='mdash')\nexcept SystemExit:\n    pass\n"
-        "heavy = {'streamlit','pandas','plotly','pyarrow','duckdb','sqlalchemy','httpx'}\n"
+        "heavy = {'streamlit','pandas','plotly','pyarrow','duckdb','sqlalchemy','httpx','scipy'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run(

@@ -93,6 +93,11 @@ create table if not exists hourly_money (
 create table if not exists daily_latency (
     day date, channel varchar, product varchar, stage varchar, bucket integer, orders bigint
 );
+create table if not exists buyer_orders (
+    created_at timestamp, paid_at timestamp, buyer_key ubigint, buyer varchar, channel varchar,
+    product varchar, client varchar, store varchar, campaign varchar, first_attempt varchar,
+    first_reason varchar, orders bigint, net_fen bigint
+);
 create table if not exists daily_settlement (
     billed_on date, channel varchar, account varchar, kind varchar, store varchar,
     gross_fen bigint, refunded_fen bigint, fee_fen decimal(18, 3), lines bigint

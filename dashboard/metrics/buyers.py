@@ -1,0 +1,117 @@
+"""What the buyers' metrics share: their orders as of an instant, and who is provably new (D15, D18)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from importlib.resources import files
+from math import ceil
+
+from dashboard.metrics.catalogue import Asked, filled, sql
+from dashboard.metrics.question import NAMED_DIMENSIONS, Question
+from loaders.errors import UnknownMetric
+
+PAYMENTS = ("notification_log", "trade_bill")
+PEOPLE = ("checkout_log", "notification_log")
+NEEDS = (PAYMENTS, PEOPLE)
+LEAST_DAYS = 90
+"""So long buyers first seen after the data begins are not provably new, at least (D18)."""
+CALIBRATED_DAYS = 365
+"""Gaps of the data's first year set that time; once the year is over it stays as it is."""
+_SAMPLED_ORDERS = 500_000
+_FIRST_ORDER = (
+    ", arg_min(struct_pack(product := product, client := client, store := store,"
+    " campaign := campaign, channel := channel, first_attempt := first_attempt), (paid_at, created_at))"
+    " as first_order"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """How far the buyers' history reaches. Instants are naive UTC.
+
+    `new_from`: buyers first seen before it are not provably new.
+    """
+
+    begins_at: datetime
+    new_from: datetime
+    days: int
+
+
+@cache
+def _model() -> str:
+    return (files("loaders.store") / "models" / "buyer_orders.sql").read_text("utf-8")
+
+
+def buyer_sql(name: str, question: Question, **parts: str) -> str:
+    """A buyers' metric's SQL, with their orders as its first CTEs and other parts filled in."""
+    text = filled(name, question, **parts)
+    orders = sql("buyer_orders").replace("{model}", _model())
+    orders = orders.replace("{first_order}", _FIRST_ORDER if "first_order." in text else "")
+    return text.replace("{orders}", orders)
+
+
+def first_dims(question: Question) -> str:
+    """Select items of the named dimensions, taken from the first purchase."""
+    names = [name for name in question.by if name in NAMED_DIMENSIONS]
+    return "".join(f"first_order.{name} as {name}, " for name in names)
+
+
+def first_filters(question: Question) -> str:
+    """Conditions of the filters on the first purchase."""
+    return question.filters("first_order.")
+
+
+def refuse_split(asked: Asked, name: str) -> None:
+    """Raises UnknownMetric where a metric that only takes filters is asked to be split."""
+    for dimension in asked.question.by:
+        raise UnknownMetric(
+            "The metric {name} cannot be split by {dimension}.", name=name, dimension=dimension
+        )
+
+
+def knows_buyers(asked: Asked) -> bool:
+    """True if payments and the people behind them were ever loaded."""
+    return asked.knows_payments and bool(asked.loaded & set(PEOPLE))
+
+
+def span(asked: Asked) -> Span | None:
+    """How far the history reaches; None while no buyer is known (D18)."""
+    size = asked.reader.one("select coalesce(sum(orders), 0) as orders from lake.buyer_orders")
+    share = max(1, int(size["orders"]) // _SAMPLED_ORDERS)
+    row = asked.rows(buyer_sql("buyer_span", asked.question), share=share,
+                     calibrated_days=CALIBRATED_DAYS)[0]
+    if row["begins_at"] is None:
+        return None
+    days = max(LEAST_DAYS, ceil(row["gap_days"] or 0))
+    return Span(row["begins_at"], row["begins_at"] + timedelta(days=days), days)
+
+
+def note_unproven(asked: Asked, known: Span, count: int) -> None:
+    """Say how many buyers are left out because they may have bought before the data begins."""
+    if count:
+        asked.notes.append((
+            "{count} buyers first seen in the first {days} days of the data may have bought before:"
+            " they are left out of the new buyers.",
+            {"count": count, "days": known.days},
+        ))
+
+
+def note_nameless(asked: Asked) -> None:
+    """Say how many purchases no buyer is known of."""
+    row = asked.rows(
+        "select coalesce(sum(orders), 0)::bigint as orders from lake.buyer_orders"
+        " where buyer_key is null and paid_at <= $as_of::timestamp"
+    )[0]
+    if row["orders"]:
+        asked.notes.append((
+            "{count} purchases name no buyer and are left out.", {"count": row["orders"]},
+        ))
+
+
+def at_end(asked: Asked) -> datetime:
+    """The end of the question's last day, or the as-of where that is earlier; naive UTC."""
+    row = asked.rows("select utc_time($last_hour::timestamp + interval 1 hour) as ends_at")[0]
+    ends_at: datetime = row["ends_at"]
+    return min(asked.as_of, ends_at)

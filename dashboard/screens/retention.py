@@ -1,0 +1,113 @@
+"""Retention: who comes back, when, and what a failed first attempt costs later."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard.charts.buyers import cohort_curves, mix_bars, return_curves, triangle
+from dashboard.metrics.loyalty import Loyalty
+from dashboard.metrics.question import Question
+from dashboard.metrics.retention import mean_row
+from dashboard.screens import parts
+from dashboard.screens.bar import View
+from dashboard.screens.parts import Card
+from dashboard.services import Services
+
+GRAINS = {"month": "by month", "week": "by week"}
+SHOWN = {"rate": "buyers who came back", "net_fen": "net amount"}
+GROUPS = {
+    "all": "all together", "product": "by product", "store": "by store", "campaign": "by campaign",
+    "first_attempt": "by outcome of the first attempt",
+}
+_CELLS = ("cohort", "period", "buyers", "returned", "rate", "low", "high", "net_fen")
+_BUYERS = ("buyer", "first_paid_at", "last_paid_at", "orders", "net_fen")
+
+
+def render(services: Services, view: View) -> None:
+    """Draw the page."""
+    question = view.question
+    repeat, mix = services.metric("repeat_rate", question), services.metric("buyer_mix", question)
+    parts.as_of(services, repeat)
+    parts.cards(services, [
+        Card("Buyers", mix, "buyers", "number"),
+        Card("New buyers", mix, "new_buyers", "number"),
+        Card("Returning share", mix, "returning_rate", "percent"),
+        Card("Repeat rate", repeat, "rate", "percent"),
+    ])
+    st.caption(services.say("Cohorts are of the last 365 days up to the end of the period."))
+    _cohorts(services, question.last(365))
+    _mix(services, question.last(365))
+    _second(services, question.last(365))
+    _failure(services, question.last(365))
+
+
+@st.fragment
+def _cohorts(services: Services, question: Question) -> None:
+    say = services.say
+    with st.container(horizontal=True):
+        grain = _choice(services, "Cohorts", GRAINS, "cohort-grain")
+        field = _choice(services, "Shown", SHOWN, "cohort-field")
+    answer = services.metric("retention", question.split(grain))
+    parts.section(services, "Who comes back", answer)
+    parts.notes(services, answer)
+    if not answer.rows:
+        parts.nothing(services)
+        return
+    means = mean_row(answer.rows)
+    figure = triangle(answer.rows, means, say, field)
+    parts.chart(services, figure, "triangle", "Who comes back", question)
+    st.caption(say(
+        "Across: so many months or weeks after the first purchase. Hatched: has not ended yet, which"
+        " is not zero. Retention is not a funnel: a buyer may skip a period and come back."
+    ))
+    parts.section(services, "Cohorts as curves", answer)
+    figure = cohort_curves(answer.rows, means, say)
+    parts.chart(services, figure, "curves", "Cohorts as curves", question)
+    with st.expander(say("As a table"), icon=":material/table:"):
+        picked = parts.rows_table(services, answer.rows, _CELLS, "cells", selectable=True)
+        if picked is None:
+            st.caption(say("Select a row to see its buyers."))
+            return
+        row = answer.rows[picked]
+        buyers = Loyalty(services.answers).buyers_of(answer.question, row["cohort"], row["period"])
+        parts.rows_table(services, buyers, _BUYERS, "cell-buyers")
+
+
+def _choice(services: Services, label: str, names: dict[str, str], key: str) -> str:
+    first = next(iter(names))
+    return st.segmented_control(
+        services.say(label), list(names), key=key, default=first, required=True,
+        format_func=lambda name: services.say(names[name]),
+    ) or first
+
+
+def _mix(services: Services, question: Question) -> None:
+    answer = services.metric("buyer_mix", question.split("month"))
+    parts.section(services, "New and returning buyers", answer)
+    figure = mix_bars(answer.rows, "month", services.say)
+    parts.chart(services, figure, "mix", "New and returning buyers", question, answer)
+
+
+@st.fragment
+def _second(services: Services, question: Question) -> None:
+    answer = services.metric("second_purchase", question)
+    parts.section(services, "Time to the second purchase", answer)
+    group = _choice(services, "Split by", GROUPS, "second-group")
+    is_attempt = group == "first_attempt"
+    asked = question if group in ("all", "first_attempt") else question.split(group)
+    curves = Loyalty(services.answers).curves(asked, is_attempt)
+    if not any(curves.values()):
+        parts.nothing(services)
+        return
+    figure = return_curves(curves, services.say)
+    parts.chart(services, figure, "second", "Time to the second purchase", question, answer)
+
+
+def _failure(services: Services, question: Question) -> None:
+    answer = services.metric("failure_loyalty", question)
+    parts.section(services, "What a failed first attempt costs later", answer)
+    title = "What a failed first attempt costs later"
+    parts.answer_table(services, answer, "failure-loyalty", title)
+    st.caption(services.say(
+        "An association: buyers whose first attempt fails may differ in other ways too."
+    ))
