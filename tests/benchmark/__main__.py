@@ -25,6 +25,7 @@ from loaders.settings import load_settings
 from tests.benchmark import inputs
 from tests.benchmark.peers import sdk_verify, verify_only
 from tests.benchmark.receiver import receiver as rows_of_receiver
+from tests.benchmark.sessions import measure
 
 ROWS = int(os.environ.get("BENCH_ROWS", "2000000"))
 MESSAGES = int(os.environ.get("BENCH_MESSAGES", "240000"))
@@ -179,10 +180,23 @@ def receiver(folder: Path) -> None:
         told(*row)
 
 
+def sessions(folder: Path) -> None:
+    """Twenty sessions on Overview against a trivial page, and against one session."""
+    home = inputs.store_of(folder / "shop", inputs.channel_key(), TRADES // 100)
+    seconds = measure(home, folder)
+    told("sessions: first Overview of 20 against a trivial page",
+         seconds["overview"] / seconds["trivial"], "<= 3",
+         f"{seconds['overview']:.2f} s against {seconds['trivial']:.2f} s")
+    told("sessions: a filter change with 20 against with one",
+         seconds["changed"] / seconds["alone"], "<= 2",
+         f"{seconds['changed']:.2f} s against {seconds['alone']:.2f} s;"
+         f" all 20 at the same moment {seconds['at_once']:.2f} s")
+
+
 def main() -> None:
     """Run the named sections, or all."""
     sections = {"bills": bills, "notifications": notifications, "scale": scale,
-                "receiver": receiver}
+                "receiver": receiver, "sessions": sessions}
     wanted = sys.argv[1:] or list(sections)
     base = os.environ.get("BENCH_DIR")
     folder = Path(tempfile.mkdtemp(prefix="mdash-benchmark-", dir=base))
