@@ -7,10 +7,12 @@ from datetime import datetime, timedelta
 from functools import cache
 from importlib.resources import files
 from math import ceil
+from weakref import WeakKeyDictionary
 
 from dashboard.metrics.catalogue import Asked, filled, sql
 from dashboard.metrics.question import NAMED_DIMENSIONS, Question
 from loaders.errors import UnknownMetric
+from loaders.store.reader import Reader
 
 PAYMENTS = ("notification_log", "trade_bill")
 PEOPLE = ("checkout_log", "notification_log")
@@ -25,6 +27,7 @@ _FIRST_ORDER = (
     " campaign := campaign, channel := channel, first_attempt := first_attempt), (paid_at, created_at))"
     " as first_order"
 )
+_FIRST_OF_PERIOD = ", arg_min(first_order, place) as first_order"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,9 @@ class Span:
     days: int
 
 
+_SPANS: WeakKeyDictionary[Reader, tuple[tuple[int, datetime], Span | None]] = WeakKeyDictionary()
+
+
 @cache
 def _model() -> str:
     return (files("loaders.store") / "models" / "buyer_orders.sql").read_text("utf-8")
@@ -48,7 +54,10 @@ def buyer_sql(name: str, question: Question, **parts: str) -> str:
     """A buyers' metric's SQL, with their orders as its first CTEs and other parts filled in."""
     text = filled(name, question, **parts)
     orders = sql("buyer_orders").replace("{model}", _model())
-    orders = orders.replace("{first_order}", _FIRST_ORDER if "first_order." in text else "")
+    is_needed = "first_order." in text
+    for place, part in (("first_order", _FIRST_ORDER), ("first_of_period", _FIRST_OF_PERIOD)):
+        orders = orders.replace("{" + place + "}", part if is_needed else "")
+        text = text.replace("{" + place + "}", part if is_needed else "")
     return text.replace("{orders}", orders)
 
 
@@ -77,7 +86,15 @@ def knows_buyers(asked: Asked) -> bool:
 
 
 def span(asked: Asked) -> Span | None:
-    """How far the history reaches; None while no buyer is known (D18)."""
+    """How far the history reaches; None while no buyer is known (D18). Kept until the store moves."""
+    state = (asked.reader.state(), asked.as_of)
+    kept = _SPANS.get(asked.reader)
+    if kept is None or kept[0] != state:
+        kept = _SPANS[asked.reader] = (state, _span(asked))
+    return kept[1]
+
+
+def _span(asked: Asked) -> Span | None:
     size = asked.reader.one("select coalesce(sum(orders), 0) as orders from lake.buyer_orders")
     share = max(1, int(size["orders"]) // _SAMPLED_ORDERS)
     row = asked.rows(buyer_sql("buyer_span", asked.question), share=share,

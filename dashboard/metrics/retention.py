@@ -25,7 +25,11 @@ from loaders.errors import UnknownMetric
 from loaders.store.reader import Row
 
 DAYS_N = (1, 7, 14, 30, 60, 90)
-_EVERY = 1_000_000
+_PERIOD_SQL = {
+    "month": "(year(shop_time(paid_at)) - 1) * 12 + month(shop_time(paid_at)) - 1",
+    "week": "(shop_day(paid_at) - date '1970-01-05') // 7",
+}
+_EPOCHS = {"month": date(1, 1, 1), "week": date(1970, 1, 5)}
 Key = tuple[Any, ...]
 
 
@@ -68,7 +72,7 @@ def triangle(asked: Asked) -> list[Row]:
         return []
     question, grain = asked.question, grain_of(asked.question)
     found = asked.rows(
-        buyer_sql("retention", question, grain=grain, horizon=str(_EVERY),
+        buyer_sql("retention", question, period=_PERIOD_SQL[grain],
                   first_dims=first_dims(question), first_filters=first_filters(question)),
         new_from=known.new_from,
     )
@@ -80,7 +84,8 @@ def triangle(asked: Asked) -> list[Row]:
     cells: dict[Key, dict[int, Row]] = defaultdict(dict)
     for row in found:
         if not row["is_unproven"]:
-            cells[row["cohort"], *(row[name] for name in names)][row["period"]] = row
+            cohort = shifted(_EPOCHS[grain], grain, row["cohort"])
+            cells[cohort, *(row[name] for name in names)][row["period"]] = row
     now = local_time(asked)
     return [
         dict(zip(names, key[1:], strict=True)) | row
