@@ -6,5 +6,10 @@ from loaders.channels.alipay import bills, codes, notifications
 from loaders.channels.protocol import Channel
 
 CHANNEL = Channel(
-    name="alipay", title="支付宝", bills=bills, notifications=notifications, codes=codes
+    name="alipay",
+    title="支付宝",
+    account_setting="seller_id",
+    bills=bills,
+    notifications=notifications,
+    codes=codes,
 )
