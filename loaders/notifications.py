@@ -147,8 +147,8 @@ def read_keys(settings: Settings, spoken: str | None = None) -> dict[str, Any]:
 def _spoken(path: Path) -> str | None:
     """The channel of a log's first message."""
     with path.open("rb") as file:
-        for raw in islice(file, _SNIFFED_LINES):
-            envelope = _open(raw[:MAX_LINE_BYTES].decode("utf-8", errors="replace"))
+        for raw in islice(iter(partial(file.readline, MAX_LINE_BYTES), b""), _SNIFFED_LINES):
+            envelope = _open(raw.decode("utf-8", errors="replace"))
             if envelope is not None:
                 return envelope.channel
     return None

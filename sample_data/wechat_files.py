@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
@@ -128,9 +129,17 @@ def write_day(folder: Path, day: date, lines: Sequence[Line]) -> list[Path]:
     made = []
     for name, content in (("All", trade_bill(lines)), ("Basic", fund_flow(lines))):
         path = folder / f"{MCHID}{name}{day}.csv.gz"
-        path.write_bytes(gzip.compress(content, mtime=0))
+        path.write_bytes(packed(path.stem, content))
         made.append(path)
     return made
+
+
+def packed(name: str, content: bytes) -> bytes:
+    """A gzip file that keeps the name it had."""
+    sink = io.BytesIO()
+    with gzip.GzipFile(name, "wb", fileobj=sink, mtime=0) as file:
+        file.write(content)
+    return sink.getvalue()
 
 
 def transaction(order: Order) -> dict[str, object]:

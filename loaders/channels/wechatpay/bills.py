@@ -192,7 +192,7 @@ def identity(sample: Sample) -> tuple[str | None, date | None, date | None]:
     """The account (mchid) and day of the first row; where there is none, what the name says."""
     lines = _text(_to_last_line(sample.head), encoding(sample)).lstrip("\ufeff").split("\n", 2)
     columns = _columns(lines[0])
-    cells = _cells(lines[1]) if len(lines) > 1 else []
+    cells = _cells(lines[1], columns) if len(lines) > 1 else []
     row = dict(zip(columns, cells, strict=False)) if len(cells) == len(columns) else {}
     named, day_of_name = _named(sample.name)
     day = _day(row.get("退款申请时间") or row.get("交易时间") or row.get("记账时间") or "")
@@ -272,7 +272,8 @@ def _summary(sample: Sample, codec: str, kind: str) -> tuple[int, Mapping[str, s
     lines = _text(sample.tail[at:], codec).split("\n")
     if not at or len(lines) < 2:
         raise RefusedInput(_TRUNCATED)
-    columns, values = _columns(lines[0]), _cells(lines[1])
+    columns = _columns(lines[0])
+    values = _cells(lines[1], columns)
     if len(values) < len(columns):
         raise RefusedInput(_TRUNCATED)
     return sample.size - len(sample.tail) + at, dict(zip(columns, values, strict=False))
@@ -313,9 +314,10 @@ def _columns(line: str) -> list[str]:
     return [cell.strip("\t `\ufeff") for cell in bare.split(",")]
 
 
-def _cells(line: str) -> list[str]:
-    bare = line.strip("\r\n")
-    apart = bare.removeprefix(CELL_PREFIX).split("," + CELL_PREFIX)
+def _cells(line: str, columns: Sequence[str]) -> list[str]:
+    apart = line.strip("\r\n").removeprefix(CELL_PREFIX).split("," + CELL_PREFIX)
+    if len(apart) != len(columns):
+        apart = mend(apart, columns) or apart
     return [cell.strip() for cell in apart]
 
 
