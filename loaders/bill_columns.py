@@ -106,15 +106,17 @@ def unprefixed(bare: bytes, prefix: str, columns: int) -> bytes | None:
     """A block without the sign before its cells; None where a cell lacks it or holds another."""
     if not prefix:
         return bare
-    mark = prefix.encode("ascii")
+    data = np.frombuffer(bare, dtype=np.uint8)
     rows = bare.count(b"\n") + (not bare.endswith(b"\n"))
-    commas = rows * (columns - 1)
-    at_commas, at_rows = bare.count(b"," + mark), bare.count(b"\n" + mark) + bare.startswith(mark)
-    if (at_commas, at_rows) != (commas, rows):
+    marks = np.flatnonzero(data == ord(prefix))
+    if len(marks) != rows * columns or marks[0] != 0:
         return None
-    if bare.count(b",") != commas or bare.count(mark) != rows + commas:
+    before = data[marks[1:] - 1]
+    after_commas = int(np.count_nonzero(before == ord(",")))
+    after_rows = int(np.count_nonzero(before == ord("\n")))
+    if (after_commas, after_rows) != (rows * (columns - 1), rows - 1):
         return None
-    return bare.translate(None, mark)
+    return bare.translate(None, prefix.encode("ascii")) if bare.count(b",") == after_commas else None
 
 
 def _cells(found: Sequence[Place], width: int, bare: bytes) -> pa.Table:
