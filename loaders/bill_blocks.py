@@ -13,8 +13,8 @@ from pathlib import Path
 import duckdb
 
 from loaders import bill_columns
-from loaders.bill_columns import FREE_TEXT, present_fields
-from loaders.channels.protocol import BillField, Channel
+from loaders.bill_columns import FREE_TEXT, Place, places, unprefixed
+from loaders.channels.protocol import Channel
 from loaders.files import Content
 from loaders.privacy import mask_cards
 from loaders.records import EARLIEST, LATEST, BillFrame, Reject
@@ -35,6 +35,7 @@ class BlockReader:
         assert channel.bills is not None
         self._channel, self._bills = channel, channel.bills
         self._frame, self._content = frame, content
+        self._prefix = channel.bills.CELL_PREFIX
         self._codec = channel.bills.encoding(content.sample()).removesuffix("-sig")
 
     def blocks(self) -> Iterator[Block]:
@@ -94,10 +95,10 @@ class BlockReader:
         add up is no proof (one row's surplus may hide another's lack); the CSV reader has the last
         word.
         """
-        bare = raw.translate(None, b"\t\r")
+        width = len(self._frame.columns)
+        bare = unprefixed(raw.translate(None, b"\t\r"), self._prefix, width) or b""
         rows = bare.count(b"\n") + (not bare.endswith(b"\n"))
-        cells = rows * (len(self._frame.columns) - 1)
-        if bare.count(b",") == cells:
+        if bare and bare.count(b",") == rows * (width - 1):
             try:
                 path.write_bytes(bare.decode(self._codec).encode("utf-8"))
             except UnicodeDecodeError:
@@ -119,13 +120,14 @@ class BlockReader:
             if not raw.strip() or raw.startswith(b"#"):
                 continue
             try:
-                cells: list[str] | None = raw.decode(self._codec).split(",")
+                text = raw.decode(self._codec)
             except UnicodeDecodeError:
                 rejects.append(Reject(number, _NOT_TEXT))
                 continue
-            assert cells is not None
-            if [cell.strip() for cell in cells[:2]] == list(columns[:2]):
+            if [cell.strip() for cell in text.split(",", 2)[:2]] == list(columns[:2]):
                 continue
+            cells: list[str] | None = text.removeprefix(self._prefix).split("," + self._prefix)
+            assert cells is not None
             found = len(cells)
             if found != len(columns):
                 cells = self._bills.mend(cells, columns)
@@ -147,19 +149,19 @@ def _typed_copy(
     names = [f"c{at}" for at in range(len(frame.columns))]
     csv_names = ["line", *names] if is_numbered else names
     shape = ", ".join(f"'{name}': 'VARCHAR'" for name in csv_names)
-    cells = {item.name: name for item, name in present_fields(all_fields, frame.columns)}
-    fields = [(item, cells.get(item.name, "null::varchar")) for item in all_fields]
+    found = places(all_fields, frame.columns)
     offset = channel.bills.TIME_OFFSET_S
-    typed = [f"{_typed(item, name, offset)} as {item.name}" for item, name in fields]
+    typed = [f"{_typed(place, offset)} as {place.item.name}" for place in found]
     problems = [
-        f"when {item.name} is null and coalesce(trim({name}), '') <> '' then '{item.headers[0]}'"
-        for item, name in fields
-        if item.type != "text"
+        f"when {place.item.name} is null and coalesce(trim({_cell(place)}), '') <> ''"
+        f" then '{_header(place)}'"
+        for place in found
+        if place.item.type != "text" and (place.cell or place.other)
     ]
     problems += [
-        f"when {item.name} is null then '{item.headers[0]}'"
-        for item, _ in fields
-        if item.required and item.type != "text"
+        f"when {place.item.name} is null then '{_header(place)}'"
+        for place in found
+        if place.item.required and place.item.type != "text"
     ]
     kinds = " ".join(
         f"when '{text}' then '{ours}'" for text, ours in channel.bills.KINDS[frame.kind].items()
@@ -176,10 +178,41 @@ def _typed_copy(
     )
 
 
-def _typed(item: BillField, cell: str, offset_s: int) -> str:
+def _header(place: Place) -> str:
+    """The name of a field's column as people know it."""
+    case = place.item.case
+    return (*place.item.headers, *(case.headers if case else ()))[0]
+
+
+def _picked(place: Place) -> str:
+    """The SQL condition under which a field stands in its other cell."""
+    assert place.item.case is not None
+    held = ", ".join(f"'{text}'" for text in place.item.case.texts)
+    return f"trim({place.picked_by}) in ({held})"
+
+
+def _cell(place: Place) -> str:
+    """The SQL of a field's cell."""
+    main = place.cell or "null::varchar"
+    return f"case when {_picked(place)} then {place.other} else {main} end" if place.other else main
+
+
+def _signed(place: Place, amount: str) -> str:
+    """The SQL of an amount, negated where the channel writes its sign the other way."""
+    main = f"-({amount})" if place.item.is_negated else amount
+    case = place.item.case
+    if case is None or not place.other or case.is_negated == place.item.is_negated:
+        return main
+    other = f"-({amount})" if case.is_negated else amount
+    return f"case when {_picked(place)} then {other} else {main} end"
+
+
+def _typed(place: Place, offset_s: int) -> str:
     """The SQL that reads a cell as its field's type; null where it cannot be read."""
+    item, cell = place.item, _cell(place)
     if item.type == "text":
-        return f"nullif(trim({cell}), '')"
+        text = f"nullif(trim({cell}), '')"
+        return f"nullif({text}, '{item.absent}')" if item.absent else text
     if item.type == "time":
         at = f"try_cast(trim({cell}) as timestamp)"
         return (
@@ -188,9 +221,10 @@ def _typed(item: BillField, cell: str, offset_s: int) -> str:
         )
     if item.type == "fee":
         yuan = f"try_cast(trim({cell}) as decimal(15, 5))"
-        return f"try_cast({yuan} * 100::decimal(3, 0) as decimal(18, 3))"
+        return _signed(place, f"try_cast({yuan} * 100::decimal(3, 0) as decimal(18, 3))")
     yuan = f"try_cast(trim({cell}) as decimal(17, 4))"
-    return f"case when {yuan} * 100 % 1 = 0 then cast({yuan} * 100 as bigint) end"
+    fen = f"case when {yuan} * 100 % 1 = 0 then cast({yuan} * 100 as bigint) end"
+    return _signed(place, fen)
 
 
 def _unreadable(cursor: duckdb.DuckDBPyConnection, target: Path) -> list[Reject]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -17,8 +18,8 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
-from loaders.channels.protocol import BillField, Channel
-from loaders.columns import texts, whole_numbers
+from loaders.channels.protocol import BillField, Case, Channel
+from loaders.columns import column, texts, whole_numbers
 from loaders.privacy import mask_cards
 from loaders.records import EARLIEST, LATEST, BillFrame
 
@@ -75,17 +76,21 @@ def _typed(
     channel: Channel, frame: BillFrame, codec: str, bare: bytes, line: int
 ) -> pa.Table:
     assert channel.bills is not None
-    fields = channel.bills.FIELDS[frame.kind]
-    cells = _cells(fields, frame.columns, bare)
+    plain = unprefixed(bare, channel.bills.CELL_PREFIX, len(frame.columns))
+    if plain is None:
+        raise _OddBlock
+    found = places(channel.bills.FIELDS[frame.kind], frame.columns)
+    cells = _cells(found, len(frame.columns), plain)
     columns: dict[str, pa.Array] = {
         "line": whole_numbers(np.arange(line, line + cells.num_rows, dtype=np.int64))
     }
     local_time: pa.Array | None = None
-    for item in fields:
-        if item.name not in cells.column_names:
+    for place in found:
+        item = place.item
+        if place.cell is None and place.other is None:
             columns[item.name] = pa.nulls(cells.num_rows, _FIELD_TYPES[item.type])
             continue
-        cell = cells[item.name].combine_chunks()
+        cell = _cell(place, cells, codec)
         if item.required and item.type != "text" and cell.null_count:
             raise _OddBlock
         if item.name == "finished_at":
@@ -97,21 +102,41 @@ def _typed(
     return pa.table(columns)
 
 
-def _cells(fields: Sequence[BillField], names: Sequence[str], bare: bytes) -> pa.Table:
-    """The cells of known columns, under their fields' names, money and times read already."""
-    wanted = present_fields(fields, names)
+def unprefixed(bare: bytes, prefix: str, columns: int) -> bytes | None:
+    """A block without the sign before its cells; None where a cell lacks it or holds another."""
+    if not prefix:
+        return bare
+    data = np.frombuffer(bare, dtype=np.uint8)
+    rows = bare.count(b"\n") + (not bare.endswith(b"\n"))
+    marks = np.flatnonzero(data == ord(prefix))
+    if len(marks) != rows * columns or marks[0] != 0:
+        return None
+    before = data[marks[1:] - 1]
+    after_commas = int(np.count_nonzero(before == ord(",")))
+    after_rows = int(np.count_nonzero(before == ord("\n")))
+    if (after_commas, after_rows) != (rows * (columns - 1), rows - 1):
+        return None
+    return bare.translate(None, prefix.encode("ascii")) if bare.count(b",") == after_commas else None
+
+
+def _cells(found: Sequence[Place], width: int, bare: bytes) -> pa.Table:
+    """The cells of known columns as c0, c1, …, money and times read already."""
+    types: dict[str, pa.DataType] = {}
+    for place in found:
+        for name, kind in place.cells():
+            types[name] = _CELL_TYPES[kind]
     table = pyarrow.csv.read_csv(
         pa.BufferReader(bare),
         read_options=pyarrow.csv.ReadOptions(
-            column_names=[f"c{at}" for at in range(len(names))],
+            column_names=[f"c{at}" for at in range(width)],
             use_threads=False,
             block_size=_CHUNK_BYTES,
         ),
         parse_options=pyarrow.csv.ParseOptions(quote_char=False, escape_char=False),
         convert_options=pyarrow.csv.ConvertOptions(
             check_utf8=False,
-            column_types={name: _CELL_TYPES[item.type] for item, name in wanted},
-            include_columns=[name for _, name in wanted],
+            column_types=types,
+            include_columns=list(types),
             null_values=[""],
             strings_can_be_null=True,
             timestamp_parsers=[pyarrow.csv.ISO8601],
@@ -119,24 +144,80 @@ def _cells(fields: Sequence[BillField], names: Sequence[str], bare: bytes) -> pa
     )
     if table.num_rows != bare.count(b"\n") + (not bare.endswith(b"\n")):
         raise _OddBlock
-    return table.rename_columns([item.name for item, _ in wanted])
+    return table.combine_chunks()
 
 
-def present_fields(
-    fields: Sequence[BillField], names: Sequence[str]
-) -> list[tuple[BillField, str]]:
-    """The fields this set of columns has, each with the name of its cell: c0, c1, …"""
-    found = []
-    for item in fields:
-        at = next((names.index(text) for text in item.headers if text in names), None)
-        if at is not None:
-            found.append((item, f"c{at}"))
-    return found
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a field stands in one set of columns; cells are named c0, c1, …
+
+    In rows whose cell `picked_by` holds one of the case's texts the field is in `other`.
+    """
+
+    item: BillField
+    cell: str | None
+    picked_by: str | None = None
+    other: str | None = None
+
+    def cells(self) -> list[tuple[str, str]]:
+        """The names of the cells this needs, and their types."""
+        wanted = ((self.cell, self.item.type), (self.other, self.item.type), (self.picked_by, "text"))
+        return [(name, kind) for name, kind in wanted if name is not None]
+
+
+def places(fields: Sequence[BillField], names: Sequence[str]) -> list[Place]:
+    """The place of every field in this set of columns."""
+    return [_place(item, names) for item in fields]
+
+
+def _place(item: BillField, names: Sequence[str]) -> Place:
+    cell = _cell_of(item.headers, names)
+    if item.case is not None:
+        picked_by, other = _cell_of((item.case.header,), names), _cell_of(item.case.headers, names)
+        if picked_by is not None and other is not None:
+            return Place(item, cell, picked_by, other)
+    return Place(item, cell)
+
+
+def _cell_of(headers: Sequence[str], names: Sequence[str]) -> str | None:
+    return next((f"c{names.index(text)}" for text in headers if text in names), None)
+
+
+def _cell(place: Place, cells: pa.Table, codec: str) -> pa.Array:
+    """A field's cells, taken from where its case says, signed as ours are."""
+    item = place.item
+    if place.cell is None:
+        main = pa.nulls(cells.num_rows, _CELL_TYPES[item.type])
+    else:
+        main = _one_chunk(cells[place.cell])
+    if item.is_negated:
+        main = pc.negate(main)
+    if item.case is None or place.picked_by is None or place.other is None:
+        return main
+    other = _one_chunk(cells[place.other])
+    if item.case.is_negated:
+        other = pc.negate(other)
+    return pc.if_else(_picked(_one_chunk(cells[place.picked_by]), item.case, codec), other, main)
+
+
+def _one_chunk(cells: pa.ChunkedArray) -> pa.Array:
+    return cells.combine_chunks() if cells.num_chunks != 1 else cells.chunk(0)
+
+
+def _picked(cell: pa.Array, case: Case, codec: str) -> pa.Array:
+    """In which rows the case holds."""
+    if cell.null_count:
+        raise _OddBlock
+    coded = pc.dictionary_encode(cell)
+    held = [text.decode(codec).strip(_SPACES) in case.texts for text in coded.dictionary.to_pylist()]
+    return pc.take(column(held, pa.bool_()), coded.indices)
 
 
 def _field(item: BillField, cell: pa.Array, codec: str, offset_s: int) -> pa.Array:
     if item.type == "text":
-        return _text(cell, codec, _masked if item.name in FREE_TEXT else str)
+        if item.absent:
+            cell = _without(cell, item.absent)
+        return _text(cell, codec, _masked if item.name in FREE_TEXT else str, item.absent)
     if item.type != "time":
         return _fen(cell, _FIELD_TYPES[item.type], 10**15 if item.type == "money" else 10**12)
     return _shifted(cell, offset_s * 1_000_000)
@@ -164,14 +245,20 @@ def _masked(text: str) -> str:
     return mask_cards(text) if _LONG_NUMBER.search(text) else text
 
 
-def _text(cell: pa.Array, codec: str, clean: Callable[[str], str]) -> pa.Array:
+def _without(cell: pa.Array, absent: str) -> pa.Array:
+    """Cells that say that there is nothing, as null."""
+    says_nothing = pc.equal(cell, texts([absent]).cast(pa.binary())[0])
+    return pc.if_else(says_nothing, pa.nulls(1, pa.binary())[0], cell)
+
+
+def _text(cell: pa.Array, codec: str, clean: Callable[[str], str], absent: str) -> pa.Array:
     """Cells as trimmed text. ASCII is taken as it is, the rest decoded once per value."""
     data = np.frombuffer(cell.buffers()[2] or b"", dtype=np.uint8)
     if clean is str and (not len(data) or data.max() < 0x80) and not (data == 0x20).any():
         return pc.cast(cell, pa.string())
     coded = pc.dictionary_encode(cell)
     found = [clean(value.decode(codec).strip(_SPACES)) for value in coded.dictionary.to_pylist()]
-    if "" in found:
+    if "" in found or absent in found:
         raise _OddBlock
     return pa.DictionaryArray.from_arrays(coded.indices, texts(found))
 

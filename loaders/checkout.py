@@ -17,7 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from loaders.channels import CHANNELS
+from loaders.channels import CHANNELS, channel_of_call
 from loaders.errors import RefusedInput
 from loaders.messages import (
     CHINA,
@@ -227,7 +227,7 @@ def _row(fields: dict[str, Any], secret: bytes) -> dict[str, Any]:
 
 def _call_fields(call: dict[str, Any]) -> dict[str, Any]:
     method = str(call.get("method") or "")
-    channel = CHANNELS.get(method.split(".", 1)[0])
+    channel = channel_of_call(method)
     if channel is None or channel.codes is None:
         raise RefusedInput("The call's method {method} is of no known channel.", method=method[:40])
     try:
@@ -289,15 +289,14 @@ def _amount(fields: Mapping[str, Any]) -> int:
 
 def _attempt(fields: Mapping[str, Any], _secret: bytes, _at: datetime) -> dict[str, Any]:
     method = _text(fields, "method")
-    named = _text(fields, "channel") or (method or "").split(".", 1)[0]
-    channel = CHANNELS.get(named) or next(iter(CHANNELS.values()))
-    codes = channel.codes
+    found = CHANNELS.get(_text(fields, "channel") or "") or channel_of_call(method or "")
+    codes = (found or next(iter(CHANNELS.values()))).codes
     reached = _flag(fields.get("reached_channel", True))
     code, sub_code = _text(fields, "code"), _text(fields, "sub_code")
     assert codes is not None
     outcome = codes.answer(method, reached, code, sub_code)
     return {
-        "channel": channel.name if named == channel.name else None,
+        "channel": found.name if found else None,
         "attempt": _whole(fields, "attempt"),
         "method": method,
         "is_payment": codes.is_payment_call(method),

@@ -21,6 +21,7 @@ MAX_UNPACKED_BYTES = 32 * 2**30
 MAX_RATIO = 200
 _RATIO_FREE_BYTES = 16 * 2**20
 _BLOCK = 2**20
+_GZIP_HAS_EXTRA, _GZIP_HAS_NAME = 4, 8
 _ZIP, _GZIP = b"PK\x03\x04", b"\x1f\x8b"
 _NESTED = (b"PK\x03\x04", b"\x1f\x8b", b"Rar!", b"7z\xbc\xaf\x27\x1c", b"BZh")
 
@@ -135,7 +136,19 @@ def _gunzip(path: Path, folder: Path) -> list[Content]:
             budget.spend(len(block))
             sink.write(block)
     _refuse_nested(target)
-    return [Content(target, path.name.removesuffix(".gz"), target.stat().st_size)]
+    name = _packed_name(path) or path.name.removesuffix(".gz")
+    return [Content(target, name, target.stat().st_size)]
+
+
+def _packed_name(path: Path) -> str | None:
+    """The name that a gzip file had before it was packed, if it tells."""
+    with path.open("rb") as file:
+        head = file.read(512)
+    flags = head[3]
+    if not flags & _GZIP_HAS_NAME or flags & _GZIP_HAS_EXTRA:
+        return None
+    name, end, _ = head[10:].partition(b"\0")
+    return PurePosixPath(name.decode("latin-1")).name if end else None
 
 
 class _Budget:

@@ -223,18 +223,19 @@ def _read(
     logs: list[Content] = []
     for content in found:
         sample = content.sample()
-        _refuse_foreign(sample.head)
         match = identify(sample)
         if match is None:
+            _refuse_foreign(sample.head)
             logs.append(content)
             continue
         channel, kind = match
         assert channel.bills is not None
-        group = (channel.name, kind, *channel.bills.identity(sample))
+        named = channel.bills.identity(sample)
         if kind == "bill_summary":
-            summaries.append((group, content))
+            summaries.append(((channel.name, kind, "whole", *named), content))
         else:
-            bills.setdefault(group, []).append(content)
+            part = channel.bills.frame(sample, kind).part
+            bills.setdefault((channel.name, kind, part, *named), []).append(content)
     if not bills and not logs:
         report.channel, report.kind, report.status = summaries[0][0][0], "bill_summary", "loaded"
         report.template = "A summary holds control totals only; load the detail (明细) beside it."
@@ -243,8 +244,8 @@ def _read(
     return staged + [_read_log(path, settings, content, report, work) for content in logs]
 
 
-_Group = tuple[str, str, str | None, date | None, date | None]
-"""Channel, kind, account and days: parts that agree in all of these are one bill."""
+_Group = tuple[str, str, str, str | None, date | None, date | None]
+"""Channel, kind, part, account and days: contents that agree in all of these are one bill."""
 
 
 def _read_bills(
@@ -263,14 +264,31 @@ def _read_bills(
         parts.sort(key=lambda content: (len(content.name), content.name))
         folder = Path(mkdtemp(prefix="bill-", dir=work))
         read, totals = settlement.stage(channel, kind, parts, load, folder)
-        load.account = load.account or str(settings.channels.get(name, {}).get("seller_id", ""))
-        mine = [content for other, content in summaries if other[2:] == group[2:]]
+        _name_account(load, settings, channel)
+        mine = [content for other, content in summaries if other[3:] == group[3:]]
         _check_summaries(channel, mine, totals)
         load.content_key = _content_key(parts, path, load.sha256)
         staged.append(read)
     if staged:
         report.channel, report.kind = staged[0].load.channel, staged[0].load.kind
     return staged
+
+
+def _name_account(load: Load, settings: Settings, channel: Channel) -> None:
+    """Set the account of a bill that does not name it. Raises ConfigurationError.
+
+    Without it an account bill could not be told to belong to the trade bill of its day, and the
+    money of both would be added up.
+    """
+    own = settings.channels.get(channel.name, {}).get(channel.account_setting, "")
+    load.account = load.account or str(own)
+    if not load.account and load.kind == "account_bill":
+        raise ConfigurationError(
+            "The bill does not say whose it is. Set {key} under [channels.{channel}] in mdash.toml,"
+            " or give the file the name with which it was downloaded.",
+            key=channel.account_setting,
+            channel=channel.name,
+        )
 
 
 def _content_key(parts: Sequence[Content], path: Path, digest: str) -> str:
@@ -302,7 +320,8 @@ def _read_log(
             return stage(content.path, _new_load(path, report, kind, None), settings, work)
     raise RefusedInput(
         "This is no bill, notification log or checkout log that mdash knows. Give it Alipay's"
-        " 业务明细 or 账务明细 as downloaded, a notification log, or a checkout log."
+        " 业务明细 or 账务明细 or WeChat Pay's 交易账单 or 资金账单 as downloaded, a notification log,"
+        " or a checkout log."
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ SCHEMA = pa.schema(
         ("is_closed", pa.bool_()),
         ("amount_fen", pa.int64()),
         ("refunded_total_fen", pa.int64()),
+        ("refund_fen", pa.int64()),
         ("refund_no", pa.string()),
         ("created_at", pa.timestamp("us")),
         ("paid_at", pa.timestamp("us")),
@@ -56,6 +58,7 @@ SCHEMA = pa.schema(
         ("payer", pa.string()),
     ]
 )
+_SNIFFED_LINES = 50
 NOT_KNOWN = "The line is not a notification in a known shape."
 REFUSED = (
     "The receiver refused the message: its signature did not verify. Only that it came was kept."
@@ -122,10 +125,14 @@ def _enveloped(fields: Mapping[str, Any]) -> Envelope | None:
     )
 
 
-def read_keys(settings: Settings) -> dict[str, Any]:
-    """Verification keys of every configured channel. Raises ConfigurationError if there is none."""
+def read_keys(settings: Settings, spoken: str | None = None) -> dict[str, Any]:
+    """Verification keys of every configured channel.
+
+    Raises ConfigurationError if there is none, for the channel `spoken` if it is among them, and
+    if those that the settings name cannot be read.
+    """
     keys: dict[str, Any] = {}
-    problem: ConfigurationError | None = None
+    problems: dict[str, ConfigurationError] = {}
     for channel in CHANNELS.values():
         if channel.notifications is None:
             continue
@@ -134,12 +141,22 @@ def read_keys(settings: Settings) -> dict[str, Any]:
                 settings.channels.get(channel.name, {}), settings.read_file
             )
         except ConfigurationError as error:
-            problem = error
-            if channel.name in settings.channels:
+            problems[channel.name] = error
+            if any(key.endswith("_file") for key in settings.channels.get(channel.name, {})):
                 raise
-    if not keys and problem is not None:
-        raise problem
+    if not keys and problems:
+        raise problems.get(spoken or "", next(iter(problems.values())))
     return keys
+
+
+def _spoken(path: Path) -> str | None:
+    """The channel of a log's first message."""
+    with path.open("rb") as file:
+        for raw in islice(iter(partial(file.readline, MAX_LINE_BYTES), b""), _SNIFFED_LINES):
+            envelope = _open(raw.decode("utf-8", errors="replace"))
+            if envelope is not None:
+                return envelope.channel
+    return None
 
 
 def read_lines(
@@ -194,7 +211,9 @@ def _read_line(raw: bytes, keys: Mapping[str, Any], secret: bytes) -> dict[str, 
         )
     if envelope.is_refused:
         raise BadSignature(REFUSED)
-    message = channel.notifications.read(envelope.headers, envelope.message, keys[channel.name])
+    message = channel.notifications.read(
+        envelope.headers, envelope.message, keys[channel.name], envelope.received_at
+    )
     return {
         **_columns(message, channel.name, secret),
         "line_key": line_key(raw),
@@ -234,6 +253,7 @@ def _columns(message: Notification, channel: str, secret: bytes) -> dict[str, An
         "is_closed": message.is_closed,
         "amount_fen": message.amount_fen,
         "refunded_total_fen": message.refunded_total_fen,
+        "refund_fen": message.refund_fen,
         "refund_no": message.refund_no,
         "created_at": message.created_at,
         "paid_at": message.paid_at,
@@ -259,7 +279,7 @@ def _unverified(raw: bytes) -> dict[str, Any]:
 
 def stage(path: Path, load: Load, settings: Settings, work: Path) -> Staged:
     """Read a notification log into staged rows. Raises ConfigurationError without a key."""
-    read_keys(settings)
+    read_keys(settings, _spoken(path))
     config = {"settings": settings, "secret": pseudonym_key(settings.home)}
     target = work / f"deliveries-{load.sha256[:16]}.parquet"
     stage_chunks(read_chunks(path, partial(read_lines, config)), load, SCHEMA, target)

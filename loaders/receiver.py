@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -159,7 +159,8 @@ class Receiver:
         headers = _kept(request, part.SIGNED_HEADERS)
         try:
             body = text_of(raw)
-            message = part.read(headers, body, self._keys[delivery.channel])
+            now = datetime.now(UTC).replace(tzinfo=None)
+            message = part.read(headers, body, self._keys[delivery.channel], now)
         except UnknownMessage:
             return await self._keep(delivery, headers, body, "unknown")
         except RefusedInput as error:

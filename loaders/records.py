@@ -11,6 +11,7 @@ from typing import Generic, Literal, NewType, TypeVar
 
 from loaders.errors import MdashError
 
+Part = Literal["whole", "payments", "refunds"]
 Fen = NewType("Fen", int)
 """Whole fen (分). Yuan appears only in a channel's file and where a person reads."""
 
@@ -39,7 +40,10 @@ class Reject:
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """A verified notification. Instants are naive UTC; buyer ids are the channel's own."""
+    """A verified notification. Instants are naive UTC; buyer ids are the channel's own.
+
+    A channel tells of a refund either its own amount, or what it and those before it add up to.
+    """
 
     notify_id: str
     order_no: str
@@ -58,6 +62,7 @@ class Notification:
     sent_at: datetime | None
     payer_id: str | None
     is_ours: bool
+    refund_fen: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +86,8 @@ class BillFrame:
     """What surrounds the rows of a bill: identity, span, header and control totals.
 
     `first_day` and `last_day` are inclusive business days. `exported_at` is naive UTC.
-    `totals` maps a control total's name to its value (counts, or fen).
+    `totals` maps a control total's name to its value (counts, fen, or thousandths of a fen).
+    `part` says which rows of its days a bill has: exports of parts stand beside each other.
     """
 
     kind: str
@@ -94,6 +100,7 @@ class BillFrame:
     data_ends: int
     data_line: int
     totals: dict[str, int] = field(default_factory=dict)
+    part: Part = "whole"
 
 
 @dataclass(frozen=True, slots=True)

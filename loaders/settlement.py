@@ -19,6 +19,14 @@ from loaders.staging import Load, Staged
 
 WORKERS = 2
 _TABLES = {"trade_bill": "trade_lines", "account_bill": "account_log"}
+_FEN = 1_000
+_MORE_SUMS = (
+    ", count(*) as rows_count"
+    ", coalesce(sum(receipt_fen) filter (where kind <> 'refund'), 0) as gross_fen"
+    ", coalesce(sum(order_fen) filter (where kind <> 'refund'), 0) as ordered_fen"
+    ", coalesce(sum(order_fen) filter (where kind = 'refund'), 0) as returned_fen"
+    ", coalesce(sum(service_fen) * 1000, 0)::bigint as service_thousandths"
+)
 _MISMATCH = (
     "The bill's total of {total} says {stated}, its rows give {counted}. The file is damaged or"
     " edited; download it again."
@@ -60,6 +68,7 @@ def stage(
 
 def _widen(load: Load, frame: BillFrame) -> None:
     load.account = load.account or frame.account or ""
+    load.part = frame.part
     if frame.first_day and frame.last_day:
         load.first_day = min(load.first_day or frame.first_day, frame.first_day)
         load.last_day = max(load.last_day or frame.last_day, frame.last_day)
@@ -121,12 +130,12 @@ def _count(
             f", count(*) filter (where kind = '{name}') as {name}_count,"
             f" coalesce(sum(receipt_fen) filter (where kind = '{name}'), 0) as {name}_fen"
             for name in ("payment", "refund")
-        )
+        ) + _MORE_SUMS
     else:
         sums = (
-            ", count(*) filter (where coalesce(income_fen, 0) <> 0) as income_count"
+            ", count(*) filter (where income_fen <> 0 or expense_fen is null) as income_count"
             ", coalesce(sum(income_fen), 0) as income_fen"
-            ", count(*) filter (where coalesce(expense_fen, 0) <> 0) as expense_count"
+            ", count(*) filter (where expense_fen <> 0 or income_fen is null) as expense_count"
             ", coalesce(sum(expense_fen), 0) as expense_fen"
         )
     ids = "trade_no" if kind == "trade_bill" else "log_no"
@@ -155,6 +164,8 @@ def _check(stated: dict[str, int], counted: dict[str, int], rejected: int) -> No
         return
     for name, value in stated.items():
         found = counted.get(name, 0)
+        if name.endswith("_thousandths") and value % _FEN == 0:
+            found = (found + _FEN // 2) // _FEN * _FEN
         if value != found and not (name == "expense_fen" and abs(value) == abs(found)):
             raise RefusedInput(_MISMATCH, total=name, stated=value, counted=found)
 

@@ -24,6 +24,7 @@ class Load:
     sha256: str
     content_key: str
     account: str = ""
+    part: str = "whole"
     first_day: date | None = None
     last_day: date | None = None
     exported_at: datetime | None = None

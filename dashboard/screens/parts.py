@@ -220,7 +220,7 @@ def empty_home(services: Services) -> None:
     st.info(say("Nothing has been loaded yet."), icon=":material/inbox:")
     st.markdown(
         say(
-            "Load files on the Data screen, or with `mdash load PATH…`: Alipay bills as downloaded"
-            " (zip), notification logs and checkout logs."
+            "Load files on the Data screen, or with `mdash load PATH…`: Alipay and WeChat Pay bills as"
+            " downloaded (zip, gz, csv), notification logs and checkout logs."
         )
     )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from loaders.channels import alipay
+from loaders.channels import alipay, wechatpay
 from loaders.channels.protocol import Channel, Sample
 
 CHANNELS: dict[str, Channel] = {
     "alipay": alipay.CHANNEL,
+    "wechatpay": wechatpay.CHANNEL,
 }
 
 
@@ -17,6 +18,16 @@ def identify(sample: Sample) -> tuple[Channel, str] | None:
     for channel in CHANNELS.values():
         if channel.bills is not None and (kind := channel.bills.recognises(sample)):
             return channel, kind
+    return None
+
+
+def channel_of_call(method: str) -> Channel | None:
+    """The channel whose API has this call; a name may also begin with the channel's own."""
+    for channel in CHANNELS.values():
+        if method.split(".", 1)[0] == channel.name:
+            return channel
+        if channel.codes is not None and channel.codes.is_call(method):
+            return channel
     return None
 
 

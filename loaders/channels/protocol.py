@@ -31,13 +31,31 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
+class Case:
+    """Rows in which a field stands elsewhere: where the column `header` holds one of `texts`."""
+
+    header: str
+    texts: tuple[str, ...]
+    headers: tuple[str, ...]
+    is_negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class BillField:
-    """One field of a bill's rows: the header texts it appears under, and its type."""
+    """One field of a bill's rows: the header texts it appears under, and its type.
+
+    `absent` is what the channel writes where there is nothing. In rows that `case` picks the field
+    is read from the case's column, if this set of columns has it. Negated are amounts whose sign
+    the channel writes the other way: ours is negative for what the shop pays.
+    """
 
     name: str
     headers: tuple[str, ...]
     type: FieldType = "text"
     required: bool = False
+    absent: str = ""
+    is_negated: bool = False
+    case: Case | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +72,7 @@ class BillPart(Protocol):
     FIELDS: Mapping[str, Sequence[BillField]]
     KINDS: Mapping[str, Mapping[str, str]]
     TIME_OFFSET_S: int
+    CELL_PREFIX: str
 
     def recognises(self, sample: Sample) -> str | None:
         """The kind of bill this is, or None. Raises RefusedInput for known wrong files."""
@@ -97,10 +116,15 @@ class NotificationPart(Protocol):
         """Verification keys and identity from the channel's settings. Raises ConfigurationError."""
 
     def read(
-        self, headers: Mapping[str, str], message: str | Mapping[str, Any], keys: Any
+        self,
+        headers: Mapping[str, str],
+        message: str | Mapping[str, Any],
+        keys: Any,
+        received_at: datetime | None = None,
     ) -> Notification:
         """Verify and read one message: its body as received, or the fields a shop logged.
 
+        Header names are in lower case. `received_at` (naive UTC) is when it came, if known.
         Raises BadSignature or RefusedInput.
         """
 
@@ -118,6 +142,9 @@ class CodePart(Protocol):
 
     def is_payment_call(self, method: str | None) -> bool:
         """True for a call that tries to be paid; queries, refunds and closes are none."""
+
+    def is_call(self, method: str) -> bool:
+        """True if this is the name of a call of this channel's API."""
 
     def read_call(self, call: Mapping[str, Any]) -> dict[str, Any]:
         """One line of a raw API call log as an attempt's fields. Raises ValueError."""
@@ -191,10 +218,15 @@ class RemotePart(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """A payment company, as far as this program speaks its language."""
+    """A payment company, as far as this program speaks its language.
+
+    `account_setting` is the key of the channel's settings that names the account of bills which
+    do not name it themselves.
+    """
 
     name: str
     title: str
+    account_setting: str
     bills: BillPart | None = None
     notifications: NotificationPart | None = None
     codes: CodePart | None = None

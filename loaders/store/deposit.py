@@ -100,12 +100,16 @@ def _claim_days(warehouse: Warehouse, item: Staged) -> str | None:
     scope = "channel = ? and account = ? and kind = ? and day between ? and ?"
     named = [load.channel, load.account, load.kind, load.first_day, load.last_day]
     before = warehouse.execute(
-        f"select count(*) from lake.current_days where {scope}", named
+        f"select count(*) from lake.current_days where {scope} and load_id in (select load_id from"
+        " lake.bill_days where ? in ('whole', coalesce(part, 'whole')) or coalesce(part, 'whole') ="
+        " 'whole')",
+        [*named, load.part],
     ).fetchone()
     warehouse.execute(
-        "insert into lake.bill_days select ?, ?, ?, ?, cast(day as date), ?, ?, 0 from"
-        " generate_series(?::timestamp, ?::timestamp, interval 1 day) as days(day)",
-        [load.load_id, *named[:3], load.exported_at, load.content_key, *named[3:]],
+        "insert into lake.bill_days by name select ? as load_id, ? as channel, ? as account,"
+        " ? as kind, cast(day as date) as day, ? as exported_at, ? as content_key, 0 as rows,"
+        " ? as part from generate_series(?::timestamp, ?::timestamp, interval 1 day) as days(day)",
+        [load.load_id, *named[:3], load.exported_at, load.content_key, load.part, *named[3:]],
     )
     won = {
         row[0]
@@ -146,7 +150,8 @@ def _insert_lines(warehouse: Warehouse, item: Staged) -> None:
     load = item.load
     if not item.parts:
         return
-    columns = _columns(warehouse, item.table)
+    described = warehouse.execute(f"describe select * from read_parquet({_paths(item)})")
+    read = {row[0] for row in described.fetchall()}
     is_keyed = load.kind == "trade_bill"
     own = {
         "load_id": f"{load.load_id}::bigint",
@@ -156,6 +161,7 @@ def _insert_lines(warehouse: Warehouse, item: Staged) -> None:
         "channel": f"'{load.channel}'",
         "account": f"'{load.account}'",
     }
+    columns = [name for name in _columns(warehouse, item.table) if name in own or name in read]
     listed = ", ".join(f"{own.get(name, 'part.' + name)} as {name}" for name in columns)
     warehouse.execute(
         f"insert into lake.{item.table} by name select {listed} from read_parquet({_paths(item)})"

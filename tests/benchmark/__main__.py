@@ -1,4 +1,4 @@
-"""`uv run python -m tests.benchmark [SECTION…]`: bills, notifications, scale, receiver."""
+"""`uv run python -m tests.benchmark [SECTION…]`: every section of the list at the end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from datetime import date, timedelta
 from multiprocessing import get_context
@@ -26,41 +25,11 @@ from tests.benchmark import inputs
 from tests.benchmark.peers import sdk_verify, verify_only
 from tests.benchmark.receiver import receiver as rows_of_receiver
 from tests.benchmark.sessions import measure
+from tests.benchmark.timing import ROWS, mdash, timed, told
+from tests.benchmark.wechat import wechat
 
-ROWS = int(os.environ.get("BENCH_ROWS", "2000000"))
 MESSAGES = int(os.environ.get("BENCH_MESSAGES", "240000"))
 TRADES = int(os.environ.get("BENCH_TRADES", "20000000"))
-
-
-def timed(work: Callable[[], object]) -> float:
-    """Seconds that `work` takes."""
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
-
-
-def told(what: str, ratio: float, wanted: str, detail: str) -> None:
-    """One line of the report."""
-    print(f"{what:<52} {ratio:8.2f}   wanted {wanted:<8} ({detail})", flush=True)
-
-
-def mdash(home: Path, *arguments: str) -> tuple[float, float]:
-    """Seconds and peak MiB of a command in a process of its own."""
-    code = (
-        "import resource, sys; from dashboard.cli import commands\n"
-        "try: commands(sys.argv[1:], standalone_mode=True)\n"
-        "except SystemExit as end: code = end.code\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)\n"
-        "sys.exit(code)"
-    )
-    start = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-c", code, "--home", str(home), *arguments],
-        capture_output=True, text=True, check=False,
-    )
-    spent = time.perf_counter() - start
-    assert done.returncode == 0, done.stderr
-    return spent, int(done.stderr.split()[-1]) / 1024
 
 
 def bills(folder: Path) -> None:
@@ -195,7 +164,7 @@ def sessions(folder: Path) -> None:
 
 def main() -> None:
     """Run the named sections, or all."""
-    sections = {"bills": bills, "notifications": notifications, "scale": scale,
+    sections = {"bills": bills, "wechat": wechat, "notifications": notifications, "scale": scale,
                 "receiver": receiver, "sessions": sessions}
     wanted = sys.argv[1:] or list(sections)
     base = os.environ.get("BENCH_DIR")

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from loaders import bill_columns
 from loaders.bill_blocks import BlockReader
 from loaders.channels import CHANNELS
+from loaders.channels.protocol import Channel
 from loaders.files import Content
 from loaders.records import BillFrame
 from sample_data.files import account_bill, trade_bill
@@ -24,22 +25,26 @@ DAY = date(2026, 5, 3)
 ALIPAY = CHANNELS["alipay"]
 
 
-def frame_of(folder: Path, content: bytes, kind: str) -> tuple[BillFrame, Content]:
+def frame_of(
+    folder: Path, content: bytes, kind: str, channel: Channel
+) -> tuple[BillFrame, Content]:
     path = folder / "bill.csv"
     path.write_bytes(content)
     whole = Content(path, path.name, len(content))
-    assert ALIPAY.bills is not None
-    return ALIPAY.bills.frame(whole.sample(), kind), whole
+    assert channel.bills is not None
+    return channel.bills.frame(whole.sample(), kind), whole
 
 
-def both(folder: Path, content: bytes, kind: str) -> tuple[list[Any] | None, list[Any]]:
+def both(
+    folder: Path, content: bytes, kind: str, channel: Channel = ALIPAY, codec: str = "gb18030"
+) -> tuple[list[Any] | None, list[Any]]:
     """The rows as the quick reader gives them (None: it declines) and as the patient one does."""
-    frame, whole = frame_of(folder, content, kind)
-    reader = BlockReader(ALIPAY, frame, whole)
+    frame, whole = frame_of(folder, content, kind, channel)
+    reader = BlockReader(channel, frame, whole)
     (block,) = reader.blocks()
     quick, patient = folder / "quick.parquet", folder / "patient.parquet"
     taken = bill_columns.write(
-        ALIPAY, frame, "gb18030", block[2].translate(None, b"\t\r"), block[1], quick
+        channel, frame, codec, block[2].translate(None, b"\t\r"), block[1], quick
     )
     with duckdb.connect() as connection:
         reader.read_patiently(connection, block[2], block[1], patient)

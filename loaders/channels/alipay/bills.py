@@ -84,6 +84,8 @@ KINDS: Mapping[str, Mapping[str, str]] = {
 TIME_OFFSET_S = 28_800
 """Times in bills are China time, written without a zone."""
 
+CELL_PREFIX = ""
+
 _ALWAYS_THERE = ("支付宝", "商户订单号", "收入笔数")
 """Words of which every bill holds one; bytes that show them as UTF-8 are UTF-8."""
 

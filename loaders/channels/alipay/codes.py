@@ -108,6 +108,11 @@ def is_payment_call(method: str | None) -> bool:
     return not method.endswith(("query", "refund", "close", "cancel", "settle"))
 
 
+def is_call(method: str) -> bool:
+    """True if this is the name of a call of this channel's API."""
+    return method.startswith("alipay.")
+
+
 def read_call(call: Mapping[str, Any]) -> dict[str, Any]:
     """One line of a raw API call log as an attempt's fields. Raises ValueError.
 

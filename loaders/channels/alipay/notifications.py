@@ -71,14 +71,17 @@ def read_keys(config: Mapping[str, Any], read: Callable[[str], bytes]) -> Keys:
 
 
 def read(
-    headers: Mapping[str, str], message: str | Mapping[str, Any], keys: Keys
+    headers: Mapping[str, str],
+    message: str | Mapping[str, Any],
+    keys: Keys,
+    received_at: datetime | None = None,
 ) -> Notification:
     """One notification from its form body, or from its fields as a shop logged them.
 
     Raises BadSignature, UnknownMessage if it is genuine but not a payment notification, or
     RefusedInput if unreadable.
     """
-    del headers
+    del headers, received_at
     if isinstance(message, str):
         fields, charset = form_fields(message, keys.charset)
     else:

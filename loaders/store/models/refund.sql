@@ -68,6 +68,7 @@ told as (
         log.order_no,
         coalesce(log.refund_no, log.order_no) as refund_no,
         max(log.refunded_total_fen) as refunded_total_fen,
+        max(log.refund_fen) as refund_fen,
         min(log.refunded_at) as refunded_at,
         min(log.received_at) filter (where log.is_receipt_time_known) as notified_at
     from lake.deliveries as log
@@ -86,7 +87,7 @@ merged as (
         coalesce(billed.channel, told.channel) as channel,
         coalesce(billed.order_no, told.order_no) as order_no,
         coalesce(billed.refund_no, told.refund_no) as refund_no,
-        billed.amount_fen as billed_fen,
+        coalesce(billed.amount_fen, told.refund_fen) as billed_fen,
         told.refunded_total_fen,
         coalesce(told.refunded_at, billed.refunded_at) as refunded_at,
         told.notified_at,

@@ -74,8 +74,9 @@ base as not materialized (
         coalesce(orders.buyer, told.payer) as buyer,
         coalesce(orders.amount_fen, billed.amount_fen, told.amount_fen) as amount_fen,
         orders.happened_at as ordered_at,
-        coalesce(orders.happened_at, told.created_at, billed.created_at, billed.paid_at)
-            as created_at,
+        coalesce(
+            orders.happened_at, told.created_at, billed.created_at, billed.paid_at, told.paid_at
+        ) as created_at,
         orders.expires_at,
         coalesce(orders.expires_at, orders.happened_at + interval 24 hour) as due_at,
         coalesce(told.paid_at, billed.paid_at, answers.paid_at, billed.refunded_payment_at)

@@ -7,7 +7,7 @@ create table if not exists loads (
 );
 create table if not exists bill_days (
     load_id bigint, channel varchar, account varchar, kind varchar, day date,
-    exported_at timestamp, content_key varchar, rows bigint
+    exported_at timestamp, content_key varchar, rows bigint, part varchar
 );
 create table if not exists rejects (
     load_id bigint, file varchar, line bigint, template varchar, template_values varchar
@@ -34,7 +34,8 @@ create table if not exists deliveries (
     verdict varchar, received_at timestamp, is_receipt_time_known boolean, notify_id varchar,
     order_no varchar, trade_no varchar, status varchar, proves_paid boolean, is_refund boolean,
     is_closed boolean,
-    amount_fen bigint, refunded_total_fen bigint, refund_no varchar, created_at timestamp,
+    amount_fen bigint, refunded_total_fen bigint, refund_fen bigint, refund_no varchar,
+    created_at timestamp,
     paid_at timestamp, refunded_at timestamp, closed_at timestamp, payer varchar
 );
 create table if not exists checkout_log (

@@ -1,11 +1,20 @@
 -- The published views. Names and meanings are a contract; they may grow.
 create or replace view current_days as
-select day.load_id, day.channel, day.account, day.kind, day.day
-from bill_days as day
-inner join loads as load on day.load_id = load.load_id and load.status <> 'undone'
+select load_id, channel, account, kind, day
+from (
+    select
+        day.*,
+        coalesce(day.part, 'whole') as half,
+        bool_or(half = 'whole') over (
+            partition by day.channel, day.account, day.kind, day.day
+        ) as has_whole
+    from bill_days as day
+    inner join loads as load on day.load_id = load.load_id and load.status <> 'undone'
+)
+where half = 'whole' or not has_whole
 qualify row_number() over (
-    partition by day.channel, day.account, day.kind, day.day
-    order by day.exported_at desc nulls last, day.content_key desc, day.load_id
+    partition by channel, account, kind, day, half
+    order by exported_at desc nulls last, content_key desc, load_id
 ) = 1;
 create or replace view watermarks as
 select kind, max(watermark) as watermark
