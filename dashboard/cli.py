@@ -441,12 +441,27 @@ def serve(context: _Context, port: int, browser: bool) -> None:
 @click.pass_context
 def demo(ctx: click.Context, port: int, no_browser: bool, orders: int) -> None:
     """The dashboard, full of the sample merchant's data, in a home of its own."""
-    from dashboard.demo import prepare
+    from dashboard.demo import beside_gateway, prepare
     from dashboard.server import serve as run
 
     given = ctx.parent.params["home"] if ctx.parent else None
     home = given or (ctx.obj.home.parent / "mdash-demo")
-    run(prepare(home, orders), port, browser=not no_browser)
+    with beside_gateway(prepare(home, orders), port) as settings:
+        run(settings, port, browser=not no_browser)
+
+
+@commands.command()
+@click.option("--port", default=8600, show_default=True)
+@click.option("--orders", default=200, show_default=True, help="Size of the sample merchant.")
+@click.option("--speed", default=1.0, show_default=True, help="How much faster retries come.")
+@click.option("--shuffled", is_flag=True, help="The root's keys of an answer in any order.")
+@click.pass_obj
+def sandbox(context: _Context, port: int, orders: int, speed: float, shuffled: bool) -> None:
+    """The stand-in gateway alone, for trying queries, refunds and bills."""
+    from dashboard.sandbox import run
+
+    language = context.settings().shop.language
+    run(context.home, language, port, orders, speed=speed, shuffled=shuffled)
 
 
 def _print_json(document: Any) -> None:

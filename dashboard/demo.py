@@ -2,47 +2,54 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import socket
 import sys
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import TYPE_CHECKING
 
 import click
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 
+from dashboard.sandbox import TOML, listen, yesterday
 from loaders.errors import ConfigurationError
 from loaders.load import load_paths
 from loaders.settings import Settings, load_settings
 
-_TOML = """[shop]
+if TYPE_CHECKING:
+    from sample_data.merchant import Merchant
+
+_SHOP = """[shop]
 name = "示例商店"
 language = "{language}"
 
-[channels.alipay]
-app_id = "{app_id}"
-seller_id = "{seller_id}"
-alipay_public_key_file = "keys/alipay_public_key.pem"
 """
+_PORT = 8600
 
 
 def prepare(home: Path, orders: int, language: str = "zh") -> Settings:
     """A home full of the sample merchant's data; one that is full already is used as it is."""
+    from sample_data.merchant import Merchant
+
     settings = load_settings(home)
-    if (home / "demo-ready").exists():
+    if (home / "demo-ready").exists() and (home / "sandbox").exists():
         return settings
-    if (home / "mdash.toml").exists():
+    if (home / "mdash.toml").exists() and not (home / "demo-started").exists():
         raise ConfigurationError(
             "{home} is a home of your own; the demo needs another one: give --home.",
             home=str(home),
         )
     _discard(home)
-    key = _make_home(home, language)
+    last_day = yesterday()
+    key = _make_home(home, language, orders, last_day)
     settings = load_settings(home)
     folder = Path(mkdtemp(prefix="sample-", dir=home))
     try:
-        _fill(settings, folder, key, orders)
+        _fill(settings, folder, key, Merchant(orders=orders, last_day=last_day))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     (home / "demo-ready").write_text("", "utf-8")
@@ -50,36 +57,64 @@ def prepare(home: Path, orders: int, language: str = "zh") -> Settings:
 
 
 def _discard(home: Path) -> None:
-    """Remove what a demo that was interrupted left in its own home."""
+    """Remove what a demo that was interrupted, or an older one, left in its own home."""
     if (home / "demo-started").exists():
         shutil.rmtree(home)
 
 
-def _make_home(home: Path, language: str) -> bytes:
+def _make_home(home: Path, language: str, orders: int, last_day: date) -> bytes:
     """Settings and keys of the demo. Returns the stand-in channel's private key."""
-    from sample_data.files import APP_ID, SELLER_ID
+    from sample_data.gateway.keys import CHANNEL_PRIVATE
+    from sample_data.gateway.sandbox import FOLDER, open_sandbox, write_description
 
-    (home / "keys").mkdir(parents=True, exist_ok=True, mode=0o700)
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
     (home / "demo-started").write_text("", "utf-8")
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    (home / "keys" / "alipay_public_key.pem").write_bytes(
-        key.public_key().public_bytes(
-            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
-    )
+    folder = home / FOLDER
+    gateway = open_sandbox(folder, orders, last_day, has_own_orders=False)
+    gateway.base_url = f"http://127.0.0.1:{_PORT}"
+    document = write_description(gateway, folder, home)
     (home / "mdash.toml").write_text(
-        _TOML.format(language=language, app_id=APP_ID, seller_id=SELLER_ID), "utf-8"
+        _SHOP.format(language=language) + TOML.format(**document), "utf-8"
     )
-    return key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
+    return (folder / CHANNEL_PRIVATE).read_bytes()
 
 
-def _fill(settings: Settings, folder: Path, key: bytes, orders: int) -> None:
+@contextmanager
+def beside_gateway(settings: Settings, port: int) -> Iterator[Settings]:
+    """The demo's gateway, answering while the block runs; it notifies the dashboard on `port`."""
+    from sample_data.gateway.gateway import Manners
+    from sample_data.gateway.sandbox import FOLDER, open_sandbox, write_description
+    from sample_data.gateway.server import Serving
+
+    home = settings.home
+    sock = _free_socket()
+    manners = Manners(notify_url=f"http://127.0.0.1:{port}/notify/alipay")
+    gateway = open_sandbox(
+        home / FOLDER, 0, yesterday(), manners, has_own_orders=False
+    )
+    with Serving(gateway, sock) as serving:
+        write_description(gateway, home / FOLDER, home)
+        _point_to(home / "mdash.toml", serving.url)
+        yield load_settings(home)
+
+
+def _free_socket() -> socket.socket:
+    """The usual port, or any other if that one is taken."""
+    try:
+        return listen(_PORT)
+    except ConfigurationError:
+        return listen(0)
+
+
+def _point_to(path: Path, url: str) -> None:
+    text = path.read_text("utf-8")
+    changed = re.sub(r'(?m)^gateway_url = ".*"$', f'gateway_url = "{url}"', text)
+    if changed != text:
+        path.write_text(changed, "utf-8")
+
+
+def _fill(settings: Settings, folder: Path, key: bytes, merchant: Merchant) -> None:
     from sample_data.files import write_files
-    from sample_data.merchant import Merchant
 
     with click.progressbar(length=100, label="sample merchant", file=sys.stderr) as bar:
         shown = 0
@@ -90,7 +125,7 @@ def _fill(settings: Settings, folder: Path, key: bytes, orders: int) -> None:
             shown = int(share * 100)
 
         write_files(
-            Merchant(orders=orders, last_day=_yesterday()), folder, key,
+            merchant, folder, key,
             lambda share: tell(0.4 * share),
         )
         reports = load_paths(
@@ -103,7 +138,3 @@ def _fill(settings: Settings, folder: Path, key: bytes, orders: int) -> None:
         raise ConfigurationError(
             "The sample merchant could not be loaded: {why}", why=str(refused[0].template)
         )
-
-
-def _yesterday() -> date:
-    return (datetime.now(UTC) + timedelta(hours=8)).date() - timedelta(days=1)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from multiprocessing import get_context
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import urlencode
 
 from loaders.channels.alipay.signing import notification_string, read_private_key, sign
@@ -58,6 +59,19 @@ class Line:
         if not self.refund:
             return self.order.fee_fen
         return -(self.order.fee_fen * self.refund.amount_fen // self.order.amount_fen)
+
+    @property
+    def serial(self) -> str:
+        """Number of the account's movement, without its day."""
+        return f"2{self.refund.number[1:]}" if self.refund else f"1{self.order.number:09d}"
+
+    @property
+    def moves(self) -> list[tuple[str, int]]:
+        """Kind and signed amount of each movement of the account."""
+        moves = [("在线支付" if not self.refund else "交易退款", self.amount_fen)]
+        if self.fee_fen:
+            moves.append(("收费" if not self.refund else "退费", -self.fee_fen))
+        return moves
 
 
 def yuan(fen: int) -> str:
@@ -126,15 +140,11 @@ def account_bill(first: date, last: date, lines: Sequence[Line]) -> bytes:
     expense: list[int] = []
     balance = 10_000_00
     for line in lines:
-        moves = [("在线支付" if not line.refund else "交易退款", line.amount_fen)]
-        if line.fee_fen:
-            moves.append(("收费" if not line.refund else "退费", -line.fee_fen))
-        for at, (kind, fen) in enumerate(moves):
+        for at, (kind, fen) in enumerate(line.moves):
             balance += fen
             (income if fen > 0 else expense).append(fen)
-            serial = line.refund.number[1:] if line.refund else f"{line.order.number:09d}"
             rows.append(
-                f"{line.at:%Y%m%d}{'2' if line.refund else '1'}{serial}{at}\t,"
+                f"{line.at:%Y%m%d}{line.serial}{at}\t,"
                 f"{line.order.trade_no}\t,{line.order.order_no}\t,{line.order.items[0][1]}\t,"
                 f"{_stamp(line.at)},138****0000\t,{yuan(max(fen, 0))},{yuan(min(fen, 0))},"
                 f"{yuan(balance)},支付宝,{kind},\t"
@@ -175,7 +185,7 @@ class _GbkName(zipfile.ZipInfo):
         return self.filename.encode("gb18030"), self.flag_bits & ~0x800
 
 
-def bill_zip(path: Path, members: Sequence[tuple[str, bytes]]) -> None:
+def bill_zip(path: Path | BinaryIO, members: Sequence[tuple[str, bytes]]) -> None:
     """A bill's archive; the summary comes first."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in members:

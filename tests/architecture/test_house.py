@@ -46,17 +46,20 @@ def test_loaders_never_import_the_dashboard_or_streamlit() -> None:
     ("library", "rooms"),
     [
         ("duckdb", ("loaders.store", "loaders.settlement", "loaders.bill_blocks")),
-        ("cryptography", ("loaders.channels", "dashboard.demo")),
         ("plotly", ("dashboard.charts", "dashboard.exports")),
         ("kaleido", ("dashboard.exports",)),
         ("choreographer", ("dashboard.exports.browser",)),
         ("xlsxwriter", ("dashboard.exports.workbooks",)),
         ("streamlit", ("dashboard.app", "dashboard.server", "dashboard.screens")),
-        ("sample_data", ("sample_data", "dashboard.demo")),
         ("sqlalchemy", ("dashboard.operations", "dashboard.identity")),
         ("psycopg", ("dashboard.operations",)),
-        ("httpx", ("loaders.transport", "dashboard.operations.delivery")),
         ("smtplib", ("dashboard.operations.delivery",)),
+        ("cryptography", ("loaders.channels", "sample_data.gateway")),
+        (
+            "httpx",
+            ("loaders.transport", "dashboard.operations.delivery", "sample_data.gateway.notifier"),
+        ),
+        ("sample_data", ("sample_data", "dashboard.demo", "dashboard.sandbox")),
     ],
 )
 def test_only_its_rooms_import_a_library(library: str, rooms: tuple[str, ...]) -> None:
