@@ -97,7 +97,7 @@ def poll(
         load_calls(settings)
         waiting, count = _overdue(settings, channels, clock(), budget.most)
         try:
-            for item in _paced(waiting, budget, is_stopping):
+            for item in paced(waiting, budget, is_stopping):
                 asked, was_sent = _ask(settings, item)
                 polled.asked.append(asked)
                 if not was_sent:
@@ -139,7 +139,7 @@ def _overdue(
     return found[:most], total
 
 
-def _paced(
+def paced(
     items: Sequence[Overdue], budget: Budget, is_stopping: Callable[[], bool]
 ) -> Iterator[Overdue]:
     """The items one by one, as fast as the budget allows, until it is used up."""

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
 
-import pytest
-
-from loaders.poll import Budget, Polled, poll
+from loaders import remote
+from loaders.channels import retry_ladders
+from loaders.channels.alipay.signing import notification_string, sign
+from loaders.poll import Budget, Polled, paced, poll
+from loaders.store.overdue import Overdue, overdue
+from loaders.store.reader import Reader
+from tests.conftest import Mdash
 from tests.jobs.conftest import Shop
 
 QUERY = "alipay.trade.query"
@@ -62,11 +70,6 @@ def test_a_notification_found_missing_counts_as_missing(shop: Shop) -> None:
 
 def _notification(shop: Shop, order_no: str) -> str:
     """A genuine notification, as the receiver logs it."""
-    import json
-    from urllib.parse import urlencode
-
-    from loaders.channels.alipay.signing import notification_string, sign
-
     trade, keys = shop.gateway.ledger.order(order_no), shop.gateway.keys
     assert trade is not None
     fields = {
@@ -104,77 +107,77 @@ def test_the_most_valuable_are_asked_first_within_the_budget(shop: Shop) -> None
     assert (found.left, found.exit_code) == (0, 0)
 
 
-def test_calls_keep_to_the_rate_and_the_run_to_its_time(shop: Shop) -> None:
-    for number in range(6):
-        shop.order(f"M{number}", 10 * MINUTES)
-    shop.load()
-    found = polled(shop, per_second=20.0, longest_s=0.16)
-    times = [datetime.fromisoformat(call["at"]) for call in shop.calls()]
-    assert 2 <= len(times) <= 4
-    assert (times[-1] - times[0]).total_seconds() >= 0.045 * (len(times) - 1)
-    assert found.left == 6 - len(times)
+def test_orders_are_handed_out_at_the_rate_and_until_time_is_up() -> None:
+    items = [Overdue("alipay", f"M{number}", 1, datetime(2026, 11, 1), 0) for number in range(20)]
+    began = time.monotonic()
+    times = [
+        time.monotonic() - began
+        for _ in paced(items, Budget(per_second=50, longest_s=0.2), lambda: False)
+    ]
+    assert 2 <= len(times) <= 11
+    assert all(at >= number / 50 for number, at in enumerate(times))
+    assert list(paced(items, Budget(), lambda: True)) == []
 
 
-def test_the_wait_between_askings_doubles(shop: Shop) -> None:
-    shop.order("M1", 10 * MINUTES, life_min=2000)
-    shop.load()
-    counts = []
-    for minutes in (0, 0.5, 1.5, 2.5):
-        counts.append(len(polled(shop, minutes * MINUTES).asked))
-    assert counts == [1, 0, 1, 1]
-
-
-def test_an_order_asked_three_times_rests_for_four_minutes(shop: Shop) -> None:
-    from loaders.channels import retry_ladders
-    from loaders.store.overdue import overdue
-    from loaders.store.reader import Reader
-
+def asked_until(shop: Shop, *minutes: int) -> Callable[[float], int]:
+    """An order of 10:00 that ends at 11:00, asked at these minutes: how many are overdue when."""
     at = datetime(2026, 11, 1, 2, 0)
     lines = [
         '{"event":"order","order_no":"M1","at":"2026-11-01T10:00:00+08:00","channel":"alipay",'
-        '"amount":"1.00","expires_at":"2026-11-02T10:00:00+08:00"}',
+        '"amount":"1.00","expires_at":"2026-11-01T11:00:00+08:00"}',
         *(
             f'{{"at":"2026-11-01T10:{minute:02d}:00+08:00","channel":"alipay","method":"{QUERY}",'
             '"request":{"out_trade_no":"M1"},"response":{"code":"10000","trade_status":'
             '"WAIT_BUYER_PAY"},"elapsed_ms":9}'
-            for minute in (2, 3, 5)
+            for minute in minutes
         ),
     ]
-    path = shop.home / "checkout.jsonl"
-    path.write_text("\n".join(lines) + "\n", "utf-8")
+    (shop.home / "checkout.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
     shop.load()
     reader = Reader(shop.settings, retry_ladders())
-    times = (5.5, 8.9, 9.1)
-    found = [overdue(reader, "alipay", at + minutes * MINUTES, 10)[1] for minutes in times]
-    reader.close()
-    assert found == [0, 0, 1]
+    return lambda minute: overdue(reader, "alipay", at + minute * MINUTES, 10)[1]
 
 
-def test_an_order_is_asked_before_it_ends_and_once_after(shop: Shop) -> None:
-    shop.order("M1", 30 * MINUTES, life_min=34)
+def test_an_order_is_overdue_when_its_notification_is_late_and_when_it_has_ended(
+    shop: Shop,
+) -> None:
+    count = asked_until(shop)
+    assert [count(minute) for minute in (-1, 1, 2.1, 61, 60 * 24, 60 * 24 * 8)] == [0, 0, 1, 1, 1, 0]
+
+
+def test_the_wait_between_askings_doubles_but_not_past_the_orders_end(shop: Shop) -> None:
+    count = asked_until(shop, 2, 3, 5, 9, 17, 33)
+    assert [count(minute) for minute in (34, 54, 55.1, 59.9)] == [0, 0, 1, 1]
+    assert [count(minute) for minute in (60.1, 61.1)] == [0, 1]
+
+
+def test_an_order_closed_at_the_channel_is_not_asked_again(shop: Shop) -> None:
+    trade = shop.order("M1", timedelta(hours=2))
+    shop.gateway.tidy()
+    assert trade.status == "TRADE_CLOSED"
     shop.load()
-    assert [len(polled(shop, n * MINUTES).asked) for n in (-3, 0, 1)] == [1, 1, 0]
-    shop.gateway.clock.forward(400)
-    assert [item.outcome for item in polled(shop, 7 * MINUTES).asked] == ["closed"]
-    assert [len(polled(shop, n * MINUTES).asked) for n in (60, 600, 6000)] == [0, 0, 0]
+    assert [item.outcome for item in polled(shop).asked] == ["closed"]
+    assert [len(polled(shop, days * timedelta(days=1)).asked) for days in (1, 3)] == [0, 0]
 
 
-@pytest.mark.parametrize("how", ["unavailable_before", "wrongly_signed", "other_amount", "truncated"])
-def test_an_outcome_that_stays_unknown_is_told_by_the_exit_code(shop: Shop, how: str) -> None:
-    shop.order("M1", 10 * MINUTES)
+def test_an_outcome_that_stays_unknown_is_told_by_the_exit_code(shop: Shop) -> None:
+    ways = ("unavailable_before", "wrongly_signed", "other_amount", "truncated", "bad_gateway_before")
+    for number, how in enumerate(ways):
+        shop.order(f"M{number}", 10 * MINUTES)
+        shop.gateway.pay(f"M{number}")
+        shop.gateway.plans.add({"how": how, "order": f"M{number}", "times": None})
     shop.load()
-    shop.gateway.pay("M1")
-    shop.gateway.plans.add({"how": how, "method": QUERY, "times": None})
     ran = shop.mdash("poll", "--json")
-    assert (ran.code, ran.json()["unknown"]) == (3, 1)
-    assert shop.rows("select paid_at, outcome from trades") == [{"paid_at": None, "outcome": "open"}]
+    assert (ran.code, ran.json()["unknown"]) == (3, len(ways))
+    assert all(order["message"] or order["outcome"] == "unknown" for order in ran.json()["orders"])
+    assert shop.rows("select distinct paid_at, outcome from trades") == [
+        {"paid_at": None, "outcome": "open"}
+    ]
     shop.gateway.plans.clear()
-    assert polled(shop, timedelta(hours=1)).counts()["paid"] == 1
+    assert polled(shop, timedelta(hours=1)).counts()["paid"] == len(ways)
 
 
 def test_answers_of_a_run_that_was_killed_are_loaded_by_the_next(shop: Shop) -> None:
-    from loaders import remote
-
     shop.order("M1", 10 * MINUTES)
     shop.load()
     shop.gateway.pay("M1")
@@ -192,8 +195,8 @@ def test_questions_do_not_say_that_the_checkout_log_is_newer(shop: Shop) -> None
     assert shop.rows("select max(watermark) as mark from loads where kind = 'checkout_log'") == before
 
 
-def test_a_home_that_asks_nobody_is_told_what_to_set(mdash: object) -> None:
-    ran = mdash("poll", "--json")  # type: ignore[operator]
+def test_a_home_that_asks_nobody_is_told_what_to_set(mdash: Mdash) -> None:
+    ran = mdash("poll", "--json")
     assert (ran.code, ran.out) == (2, "")
     assert "gateway_url" in ran.err
 
