@@ -93,7 +93,7 @@ def test_a_link_that_lapsed_leaves_nothing_half_done_and_is_resumed(shop: Shop) 
     shop.gateway.manners.link_s = 30
     assert covered(shop) == set()
     assert list((shop.home / "tmp").glob("pull-*")) == []
-    for how in ("bad_gateway_before", "slow=3", "wrongly_signed"):
+    for how in ("bad_gateway_before", "reset_before", "wrongly_signed"):
         shop.gateway.plans.clear()
         shop.gateway.plans.add({"how": how, "method": LINK, "times": None})
         ran = pull(shop.settings, "alipay", "trade", days_ago(6), days_ago(6))
@@ -103,6 +103,15 @@ def test_a_link_that_lapsed_leaves_nothing_half_done_and_is_resumed(shop: Shop) 
     pull(shop.settings, "alipay", "trade", days_ago(6), days_ago(4), is_stopping=lambda: next(stops))
     assert covered(shop) == {6, 5}
     assert pulled(shop, 6, 4) == (0, {f"{days_ago(4)}": "loaded"})
+
+
+@pytest.mark.slow
+def test_a_channel_too_slow_to_answer_is_given_up_and_asked_later(shop: Shop) -> None:
+    busy(shop, 6)
+    shop.gateway.plans.add({"how": "slow=3", "method": LINK, "times": None})
+    assert pulled(shop, 6, 6) == (3, {f"{days_ago(6)}": "failed"})
+    shop.gateway.plans.clear()
+    assert pulled(shop, 6, 6) == (0, {f"{days_ago(6)}": "loaded"})
 
 
 def test_whole_months_that_are_over_are_one_bill() -> None:
