@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
-
+from dashboard.channel_checks import Finding, asking_findings
 from dashboard.services import Services
 from dashboard.wording.formats import instant
 from dashboard.wording.labels import WORDS
 from loaders.channels import CHANNELS
 from loaders.errors import ConfigurationError, MdashError
 from loaders.settings import Settings
-
-
-class Finding(TypedDict):
-    """One thing looked at."""
-
-    what: str
-    ok: bool
-    message: str
 
 
 def findings(settings: Settings) -> list[Finding]:
@@ -29,6 +20,7 @@ def findings(settings: Settings) -> list[Finding]:
     ]
     for channel in CHANNELS.values():
         found.append(_keys(services, channel.name))
+        found.extend(asking_findings(services, channel.name))
     try:
         empty = services.reader.is_empty
         told = say("Nothing has been loaded yet.") if empty else say("The store opens.")

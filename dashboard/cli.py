@@ -306,6 +306,63 @@ def trade(context: _Context, identifier: str, as_json: bool) -> None:
 
 
 @commands.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_obj
+def poll(context: _Context, as_json: bool) -> None:
+    """Ask the channel about every order whose outcome is overdue."""
+    from dashboard.asking import poll_document
+
+    document, code = poll_document(context.services())
+    _tell(document, as_json)
+    sys.exit(code)
+
+
+@commands.command()
+@click.argument("identifier")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_obj
+def query(context: _Context, identifier: str, as_json: bool) -> None:
+    """Ask the channel about one trade now, by any id, and record the answer."""
+    from dashboard.asking import query_document
+
+    document, code = query_document(context.services(), identifier)
+    _tell(document, as_json)
+    sys.exit(code)
+
+
+@commands.command()
+@click.argument("channel")
+@click.option("--from", "first_day", type=_Day(), required=True, help="First day, inclusive.")
+@click.option("--to", "last_day", type=_Day(), required=True, help="Last day, inclusive.")
+@click.option("--kind", type=click.Choice(["trade", "account"]), default="trade", show_default=True)
+@click.option("--again", is_flag=True, help="Fetch days that are loaded already, too.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_obj
+def pull(
+    context: _Context, channel: str, first_day: date, last_day: date, kind: str, again: bool,
+    as_json: bool,
+) -> None:
+    """Fetch a channel's bills and load them; days loaded before are skipped."""
+    from dashboard.asking import pull_document
+
+    document, code = pull_document(
+        context.services(), channel, kind, (first_day, last_day), is_again=again,
+        progress=_progress() if sys.stderr.isatty() else None,
+    )
+    _tell(document, as_json)
+    sys.exit(code)
+
+
+def _tell(document: dict[str, Any], as_json: bool) -> None:
+    """One JSON document; or its lines for people, on standard error."""
+    lines = document.pop("lines")
+    if as_json:
+        _print_json(document)
+    for line in lines:
+        click.echo(line, err=True)
+
+
+@commands.command()
 @click.argument("query")
 @click.option("--format", "shape", type=click.Choice(["json", "csv", "table"]), default="table")
 @click.pass_obj

@@ -176,8 +176,13 @@ class _Rows:
 
     def chunk(self) -> Chunk:
         """What was taken."""
-        heard = [row["happened_at"] for row in self._rows]
+        heard = [row["happened_at"] for row in self._rows if not _is_question(row)]
         return packed(self._rows, self._rejects, SCHEMA, heard)
+
+
+def _is_question(row: Mapping[str, Any]) -> bool:
+    """True for a call that is no payment: it does not say how far the checkout's own log goes."""
+    return row["event"] == "attempt" and not row["is_payment"]
 
 
 def _json_object(raw: bytes) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from loaders.channels import retry_ladders
 from loaders.errors import MdashError
 from loaders.settings import Settings
 from loaders.store.reader import Reader
+from loaders.upkeep import channel_tasks
 
 EVERY_S = 60.0
 _LOG = logging.getLogger("mdash.schedule")
@@ -55,6 +56,7 @@ async def _run(
         "alerts": lambda: _check(settings, ledger, reader),
         "reports": lambda: plan(settings, ledger),
         "delivery": lambda: deliver(ledger, send, stop.is_set),
+        **channel_tasks(settings, stop.is_set),
     }
     try:
         await asyncio.gather(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from babel.messages.pofile import read_po
 
+from dashboard.asking import OUTCOMES, STATUSES
 from dashboard.charts.answers import WEEKDAYS
 from dashboard.metrics.catalogue import metrics
 from dashboard.screens.bar import COMPARISONS
@@ -74,7 +75,7 @@ def all_sentences() -> set[str]:
             found |= sentences(path)
     found |= set(FIELDS.values()) | set(WORDS.values()) | set(COMPARISONS.values()) | set(WEEKDAYS)
     found |= {f"{name} by day" for name in RATES.values()} | set(RATES.values())
-    found |= meanings.sentences()
+    found |= meanings.sentences() | set(OUTCOMES.values()) | set(STATUSES.values())
     found |= {*GRAINS.values(), *GROUPS.values(), *SHOWN.values()}
     for metric in metrics().values():
         found |= {metric.title, metric.definition}

@@ -55,9 +55,11 @@ def read_bill(reply: Reply, question: BillQuestion, keys: Credentials) -> Answer
             raise RefusedInput("The reply holds no answer to this request.")
         return BillLink("ready", url), True
 
-    absent = BillLink("absent")
-    return read(reply, BILL, keys, link,
-                on_code={"BILL_NOT_EXIST": absent, "NO_BILL_DATA": absent})
+    return read(reply, BILL, keys, link, on_code={
+        "BILL_NOT_EXIST": BillLink("absent"),
+        "NO_BILL_DATA": BillLink("empty"),
+        "BILL_DATE_BEFORE_REGISTRATION": BillLink("empty"),
+    })
 
 
 def ask_account_log(question: AccountQuestion, keys: Credentials, stamp: Stamp) -> Message:
