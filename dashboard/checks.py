@@ -18,9 +18,10 @@ def findings(settings: Settings) -> list[Finding]:
     found: list[Finding] = [
         {"what": say("Home"), "ok": True, "message": str(settings.home)},
     ]
-    for channel in CHANNELS.values():
-        found.append(_keys(services, channel.name))
-        found.extend(asking_findings(services, channel.name))
+    used = [name for name in CHANNELS if name in settings.channels]
+    for name in used or CHANNELS:
+        found.append(_keys(services, name))
+        found.extend(asking_findings(services, name))
     try:
         empty = services.reader.is_empty
         told = say("Nothing has been loaded yet.") if empty else say("The store opens.")
@@ -45,7 +46,8 @@ def _keys(services: Services, name: str) -> Finding:
         return {"what": what, "ok": True, "message": say("not needed")}
     try:
         channel.notifications.read_keys(config, services.settings.read_file)
-        missing = [key for key in ("app_id", "seller_id") if not config.get(key)]
+        named = (channel.app_setting, channel.account_setting)
+        missing = [key for key in named if not config.get(key)]
         if missing:
             raise ConfigurationError(
                 "Set {names} under [channels.{channel}] in mdash.toml, so that messages of other"

@@ -220,12 +220,13 @@ class RemotePart(Protocol):
 class Channel:
     """A payment company, as far as this program speaks its language.
 
-    `account_setting` is the key of the channel's settings that names the account of bills which
-    do not name it themselves.
+    `app_setting` and `account_setting` are the keys of its settings that say who the shop is: its
+    app, and the account of bills that do not name it themselves.
     """
 
     name: str
     title: str
+    app_setting: str
     account_setting: str
     bills: BillPart | None = None
     notifications: NotificationPart | None = None

@@ -17,14 +17,12 @@ from filelock import FileLock, Timeout
 from loaders.errors import ConfigurationError, StoreBusy
 from loaders.settings import Settings
 from loaders.store.connection import connect
+from loaders.store.upgrade import upgrade
 
 LOCK_WAIT_S = 600.0
 MERGED_AT_ONCE = 500_000
 OPEN_TRIES = 4
-_SCHEMA_VERSION = 1
 _TURN_SLICES = 1_000_000
-_ADDED = (("bill_days", "part", "varchar"), ("deliveries", "refund_fen", "bigint"))
-"""Columns that tables have been given since they were first made."""
 _ROLLUPS = (
     "hourly_orders", "hourly_failures", "hourly_rungs", "hourly_money", "daily_latency",
     "buyer_orders",
@@ -122,25 +120,7 @@ class Warehouse:
         ).fetchone()
         if not present or present[0] == 0:
             self._create()
-        else:
-            self._upgrade()
-
-    def _upgrade(self) -> None:
-        """Add the columns that a lake made by an earlier version lacks, and renew its views."""
-        rows = self.connection.execute(
-            "select table_name, column_name from duckdb_columns() where database_name = 'lake'"
-        ).fetchall()
-        lacking = [item for item in _ADDED if item[:2] not in rows]
-        if not lacking:
-            return
-        self.connection.execute("begin")
-        self.connection.execute("use lake")
-        for table, name, kind in lacking:
-            self.connection.execute(f"alter table {table} add column {name} {kind}")
-        for statement in statements(sql_file("schema", "views")):
-            self.connection.execute(statement)
-        self.connection.execute("use memory")
-        self.connection.execute("commit")
+        upgrade(self.connection, statements(sql_file("schema", "views")))
 
     def _create(self) -> None:
         self.connection.execute("begin")

@@ -23,6 +23,7 @@ STAGES = {"create", "submit", "pay", "confirm", "notify"}
 @pytest.mark.parametrize("channel", CHANNELS.values(), ids=lambda channel: channel.name)
 def test_a_channel_has_its_parts(channel: Channel) -> None:
     assert channel.title
+    assert channel.app_setting
     assert channel.account_setting
     assert channel.bills is not None
     for kind, fields in channel.bills.FIELDS.items():

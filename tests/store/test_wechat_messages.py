@@ -206,3 +206,14 @@ def test_calls_of_the_api_become_attempts(mdash: Mdash, tmp_path: Path) -> None:
          "says": "paid"},
     ]
     assert mdash("trade", "42001", "--json").json()["paid_at"] == "2026-05-03T12:00:04+08:00"
+
+
+def test_check_speaks_of_the_channels_in_use(mdash: Mdash, home: Path) -> None:
+    assert mdash("check").code == 0
+    toml = home / "mdash.toml"
+    toml.write_text(toml.read_text("utf-8").replace(f'mchid = "{MCHID}"\n', ""), "utf-8")
+    ran = mdash("check")
+    assert ran.code != 0
+    assert "mchid" in ran.out + ran.err
+    toml.write_text(toml.read_text("utf-8").split("[channels.wechatpay]")[0], "utf-8")
+    assert mdash("check").code == 0

@@ -8,6 +8,7 @@ from loaders.channels.protocol import Channel
 CHANNEL = Channel(
     name="alipay",
     title="支付宝",
+    app_setting="app_id",
     account_setting="seller_id",
     bills=bills,
     notifications=notifications,

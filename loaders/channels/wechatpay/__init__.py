@@ -8,6 +8,7 @@ from loaders.channels.wechatpay import bills, codes, notifications
 CHANNEL = Channel(
     name="wechatpay",
     title="微信支付",
+    app_setting="appid",
     account_setting="mchid",
     bills=bills,
     notifications=notifications,
