@@ -12,6 +12,7 @@ from loaders import poll as polling
 from loaders import pull as pulling
 from loaders import remote
 from loaders.calls import load_calls
+from loaders.channels import CHANNELS
 from loaders.errors import ConfigurationError, MdashError, RefusedInput
 from loaders.load import Progress
 from loaders.records import Answer, TradeState, trade_outcome
@@ -93,7 +94,7 @@ def _meant(services: Services, identifier: str) -> tuple[str, Document]:
         return found[0]["channel"], {
             "order_no": found[0]["order_no"], "amount_fen": found[0]["amount_fen"]
         }
-    channels = polling.can_be_asked(services.settings) or ["alipay"]
+    channels = polling.can_be_asked(services.settings) or list(CHANNELS)
     return channels[0], {"order_no": identifier.strip()}
 
 

@@ -15,7 +15,7 @@ from loaders import remote
 from loaders.call_log import now as utc_now
 from loaders.calls import load_calls
 from loaders.channels import CHANNELS, retry_ladders
-from loaders.errors import MdashError, StoreBusy
+from loaders.errors import MdashError, RefusedInput, StoreBusy
 from loaders.records import Answer, TradeOutcome, TradeState, trade_outcome
 from loaders.settings import Settings
 from loaders.store.overdue import Overdue, overdue
@@ -155,9 +155,12 @@ def paced(
 
 def _ask(settings: Settings, item: Overdue) -> tuple[Asked, bool]:
     """Ask about one order; False if the channel cannot be reached or is left alone for now."""
-    answer: Answer[TradeState] = remote.shared(settings).ask(
-        item.channel, "query", order_no=item.order_no, amount_fen=item.amount_fen
-    )
+    try:
+        answer: Answer[TradeState] = remote.shared(settings).ask(
+            item.channel, "query", order_no=item.order_no, amount_fen=item.amount_fen
+        )
+    except RefusedInput as error:
+        return Asked(item.channel, item.order_no, item.amount_fen, "unknown", why=error), True
     outcome = trade_outcome(answer)
     return Asked(
         item.channel, item.order_no, item.amount_fen, outcome,

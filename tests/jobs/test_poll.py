@@ -8,6 +8,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
+import pytest
+
 from loaders import remote
 from loaders.channels import retry_ladders
 from loaders.channels.alipay.signing import notification_string, sign
@@ -53,6 +55,7 @@ def test_a_payment_whose_notification_never_came_is_found(shop: Shop) -> None:
     assert shop.mdash("poll", "--json").json()["asked"] == 0
 
 
+@pytest.mark.slow
 def test_a_notification_found_missing_counts_as_missing(shop: Shop) -> None:
     trade = shop.order("M1", timedelta(hours=30), life_min=60, paid_after=MINUTES)
     heard = shop.order("M2", timedelta(hours=1), paid_after=MINUTES)
@@ -151,6 +154,7 @@ def test_the_wait_between_askings_doubles_but_not_past_the_orders_end(shop: Shop
     assert [count(minute) for minute in (60.1, 61.1)] == [0, 1]
 
 
+@pytest.mark.slow
 def test_an_order_closed_at_the_channel_is_not_asked_again(shop: Shop) -> None:
     trade = shop.order("M1", timedelta(hours=2))
     shop.gateway.tidy()
@@ -160,6 +164,7 @@ def test_an_order_closed_at_the_channel_is_not_asked_again(shop: Shop) -> None:
     assert [len(polled(shop, days * timedelta(days=1)).asked) for days in (1, 3)] == [0, 0]
 
 
+@pytest.mark.slow
 def test_an_outcome_that_stays_unknown_is_told_by_the_exit_code(shop: Shop) -> None:
     ways = ("unavailable_before", "wrongly_signed", "other_amount", "truncated", "bad_gateway_before")
     for number, how in enumerate(ways):
@@ -177,6 +182,7 @@ def test_an_outcome_that_stays_unknown_is_told_by_the_exit_code(shop: Shop) -> N
     assert polled(shop, timedelta(hours=1)).counts()["paid"] == len(ways)
 
 
+@pytest.mark.slow
 def test_answers_of_a_run_that_was_killed_are_loaded_by_the_next(shop: Shop) -> None:
     shop.order("M1", 10 * MINUTES)
     shop.load()
@@ -187,6 +193,7 @@ def test_answers_of_a_run_that_was_killed_are_loaded_by_the_next(shop: Shop) -> 
     assert shop.rows("select paid_by from trades") == [{"paid_by": "query"}]
 
 
+@pytest.mark.slow
 def test_questions_do_not_say_that_the_checkout_log_is_newer(shop: Shop) -> None:
     shop.order("M1", timedelta(hours=5))
     shop.load()
@@ -218,6 +225,7 @@ def test_one_trade_is_asked_about_by_any_id(shop: Shop) -> None:
     assert "does not know this trade" in unknown.json()["message"]
 
 
+@pytest.mark.slow
 def test_a_trade_the_store_never_heard_of_is_found_by_the_channels_number(shop: Shop) -> None:
     trade = shop.trade("ELSEWHERE", shop.gateway.clock().replace(microsecond=0))
     shop.gateway.pay("ELSEWHERE")

@@ -75,6 +75,7 @@ def test_a_day_without_a_bill_is_covered_once_that_is_sure(shop: Shop, answer: s
     assert load == {"rows": 0, "kind": "trade_bill", "account": "2088000000000011"}
 
 
+@pytest.mark.slow
 def test_no_bill_of_a_day_on_which_trades_were_paid_is_not_believed(shop: Shop) -> None:
     busy(shop, 8)
     assert pulled(shop, 8, 8)[0] == 0
@@ -86,6 +87,7 @@ def test_no_bill_of_a_day_on_which_trades_were_paid_is_not_believed(shop: Shop) 
     assert shop.rows("select count(*) as n from settlement_lines") == [{"n": 3}]
 
 
+@pytest.mark.slow
 def test_a_link_that_lapsed_leaves_nothing_half_done_and_is_resumed(shop: Shop) -> None:
     busy(shop, 6, 5, 4)
     shop.gateway.manners.link_s = -1

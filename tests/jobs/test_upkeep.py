@@ -40,6 +40,7 @@ def test_bills_are_due_from_half_past_nine_in_the_shop(shop: Shop) -> None:
     assert due_days(shop.settings, "alipay", due) == (date(2026, 11, 1), date(2026, 11, 1))
 
 
+@pytest.mark.slow
 def test_gaps_of_the_past_come_first_and_missing_bills_are_tried_again(shop: Shop) -> None:
     busy(shop, 4, 1)
     shop.paid("C", datetime.combine(days_ago(3), datetime.min.time()))
@@ -58,6 +59,7 @@ def test_gaps_of_the_past_come_first_and_missing_bills_are_tried_again(shop: Sho
     assert pull_due(shop.settings, "alipay", "trade", clock=lambda: at) == []
 
 
+@pytest.mark.slow
 def test_the_schedule_finds_a_payment_by_itself(shop: Shop) -> None:
     shop.order("M1", timedelta(minutes=10))
     shop.load()
