@@ -17,6 +17,8 @@ from sample_data.merchant import Merchant
 from tests.conftest import Mdash
 from tests.gateway.conftest import HTTP, Caller, Start, noon
 
+pytestmark = pytest.mark.slow
+
 LINK = "alipay.data.dataservice.bill.downloadurl.query"
 DAY_S = 86_400
 

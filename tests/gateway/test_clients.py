@@ -15,6 +15,8 @@ from sample_data.gateway.gateway import china_now
 from sample_data.gateway.keys import APP_CERT, APP_PRIVATE, CHANNEL_CERT, CHANNEL_PUBLIC, ROOT_CERT
 from tests.gateway.conftest import Caller, Start
 
+pytestmark = pytest.mark.slow
+
 AUTH_CODE = "28763443825664394"
 
 

@@ -18,6 +18,8 @@ from sample_data.gateway.methods import METHODS
 from sample_data.gateway.server import Serving
 from tests.gateway.conftest import HTTP, Caller, Start, client_of, fresh_gateway, noon
 
+pytestmark = pytest.mark.slow
+
 QUERY = "alipay.trade.query"
 
 

@@ -11,6 +11,8 @@ import pytest
 from sample_data.gateway.misbehaviour import KINDS, UnknownMisbehaviour, read_behaviour
 from tests.gateway.conftest import HTTP, Caller
 
+pytestmark = pytest.mark.slow
+
 REFUND = "alipay.trade.refund"
 
 

@@ -18,6 +18,8 @@ from sample_data.gateway.statements import lines_between
 from sample_data.merchant import Merchant
 from tests.gateway.conftest import Caller
 
+pytestmark = pytest.mark.slow
+
 START = datetime(2026, 11, 1, 10)
 ORDERS = st.integers(0, 1)
 FEN = st.sampled_from([333, 334, 500, 667, 999, 1_000]) | st.integers(-1, 1_200)

@@ -12,6 +12,8 @@ from loaders.records import Notification
 from sample_data.gateway.notifier import GAPS_S
 from tests.gateway.conftest import Caller, Heard, Start
 
+pytestmark = pytest.mark.slow
+
 
 def read(caller: Caller, body: str) -> Notification:
     keys = notifications.Keys(

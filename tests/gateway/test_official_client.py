@@ -23,6 +23,8 @@ from sample_data.gateway.gateway import china_now
 from sample_data.gateway.keys import APP_PRIVATE, CHANNEL_PUBLIC
 from tests.gateway.conftest import Caller
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("alipay.aop.api.DefaultAlipayClient", reason="group official-sdk is not installed")
 
 

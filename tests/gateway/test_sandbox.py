@@ -27,6 +27,8 @@ from sample_data.gateway.sandbox import open_sandbox
 from tests.conftest import run_mdash
 from tests.gateway.conftest import HTTP, Caller, client_of
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -26,6 +26,8 @@ from sample_data.gateway.keys import (
 )
 from tests.jobs.conftest import Shop
 
+pytestmark = pytest.mark.slow
+
 PEM, RAW = serialization.Encoding.PEM, serialization.Encoding.DER
 PKCS8, PKCS1 = serialization.PrivateFormat.PKCS8, serialization.PrivateFormat.TraditionalOpenSSL
 Folder = tuple[Path, GatewayKeys]

@@ -19,6 +19,8 @@ from loaders.store.reader import Reader
 from tests.conftest import Mdash
 from tests.jobs.conftest import Shop
 
+pytestmark = pytest.mark.slow
+
 QUERY = "alipay.trade.query"
 MINUTES = timedelta(minutes=1)
 

@@ -11,6 +11,8 @@ from loaders.store.days import covered_days
 from loaders.store.reader import Reader
 from tests.jobs.conftest import Shop, days_ago
 
+pytestmark = pytest.mark.slow
+
 LINK = "alipay.data.dataservice.bill.downloadurl.query"
 
 

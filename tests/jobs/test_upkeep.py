@@ -16,6 +16,8 @@ from loaders.upkeep import Patient, channel_tasks, due_days, pull_due
 from tests.jobs.conftest import Shop, days_ago
 from tests.jobs.test_pull import busy, covered
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_failing_task_rests_twice_as_long_each_time() -> None:
     clock, ran = [0.0], []

@@ -22,6 +22,8 @@ from sample_data.merchant import Order
 from tests.conftest import Sample
 from tests.metrics.test_truth import as_of
 
+pytestmark = pytest.mark.slow
+
 History = dict[int, list[Order]]
 
 

@@ -26,6 +26,8 @@ from tests.metrics.test_buyers import (
     unproven_days,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def test_new_and_returning(sample: Sample) -> None:
     now = now_of(sample)

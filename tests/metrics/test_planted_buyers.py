@@ -23,6 +23,8 @@ from sample_data.files import Line, trade_bill
 from sample_data.merchant import Order, Refund
 from tests.conftest import make_home, run_mdash
 
+pytestmark = pytest.mark.slow
+
 FIRST, DAYS, CUT = date(2025, 1, 1), 520, 450
 BUYERS = 2_600
 NOBODY = -1

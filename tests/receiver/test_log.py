@@ -23,6 +23,8 @@ from tests.receiver.conftest import Client, lines, process, receiving
 from tests.receiver.messages import posted
 from tests.store.messages import envelope
 
+pytestmark = pytest.mark.slow
+
 CHINA = ZoneInfo("Asia/Shanghai")
 
 

@@ -21,6 +21,8 @@ from tests.conftest import make_home, run_mdash
 from tests.receiver.conftest import Client, lines, receiving
 from tests.receiver.messages import posted
 
+pytestmark = pytest.mark.slow
+
 ADDRESS = "47.88.1.2"
 
 

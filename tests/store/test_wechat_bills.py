@@ -25,6 +25,8 @@ from tests.conftest import Mdash, run_mdash
 from tests.store.test_bill_readers import both
 from tests.store.test_bills import lines, load
 
+pytestmark = pytest.mark.slow
+
 DAY = date(2026, 5, 3)
 WECHAT = CHANNELS["wechatpay"]
 WHOLE = {"gross_fen": 6000, "refunded_fen": 400, "fee_fen": 34, "net_fen": 5566}

@@ -29,6 +29,8 @@ from tests.store.messages import envelope as alipay_envelope
 from tests.store.messages import fields as alipay_fields
 from tests.store.test_bills import lines, load
 
+pytestmark = pytest.mark.slow
+
 LINES = lines()
 PAID = LINES[0].order
 REFUND = LINES[-1].refund

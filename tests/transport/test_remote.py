@@ -21,6 +21,8 @@ from tests.channels.test_alipay_trade import PAID, QUERY, REFUND, REFUNDED
 from tests.conftest import Mdash, run_mdash
 from tests.transport.gate import Gate, resets, says
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def desk() -> Desk:

@@ -21,6 +21,8 @@ from tests.channels.alipay_desk import STAMP, Desk, make_desk
 from tests.channels.test_alipay_trade import M1, PAID, QUERY, REFUND, REFUNDED, TEN
 from tests.transport.gate import Behave, Gate, drips, in_turn, resets, says, sleeps, truncates
 
+pytestmark = pytest.mark.slow
+
 PAGE = b"<html><h1>502 Bad Gateway</h1></html>"
 Wire = Callable[..., Transport]
 
