@@ -79,7 +79,8 @@ CELL = st.one_of(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=150, deadline=None)
 @given(cells=st.lists(st.tuples(st.integers(1, 6), st.integers(0, 24), CELL), max_size=4))
 def test_whatever_stands_in_a_cell_both_readers_agree(cells: list[tuple[int, int, str]]) -> None:
     content = trade_bill(DAY, DAY, lines()).decode("gb18030").split("\r\n")
