@@ -30,6 +30,7 @@ from dashboard.wording.formats import iso
 from loaders.channels import CHANNELS, retry_ladders
 from loaders.errors import RefusedInput
 from loaders.privacy import pseudonym, pseudonym_key
+from loaders.remote import shared
 from loaders.settings import Settings
 from loaders.store.reader import SOURCES, Reader, Row
 
@@ -143,6 +144,14 @@ class Services:
         """For each source, the instant up to which it speaks (None: never loaded)."""
         marks = self.reader.watermarks()
         return [{"source": name, "watermark": marks.get(name)} for name in SOURCES]
+
+    def lines(self) -> list[Row]:
+        """For each channel asked by this process, whether it is being asked at present."""
+        states = shared(self.settings).states()
+        return [
+            {"channel": name, "line_state": f"line_{state.state}", "failed": state.failures}
+            for name, state in sorted(states.items())
+        ]
 
     def loads(self, limit: int = 500) -> list[Row]:
         """The latest loads, newest first."""

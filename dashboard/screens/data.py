@@ -25,6 +25,13 @@ def render(services: Services, view: View) -> None:
         return
     st.subheader(say("How fresh the numbers are"), anchor=False)
     parts.rows_table(services, services.freshness(), ["source", "watermark"], "freshness")
+    lines = services.lines()
+    if lines:
+        parts.section(services, "Connections to the channels")
+        parts.rows_table(services, lines, ["channel", "line_state", "failed"], "lines")
+        st.caption(say(
+            "A paused channel is asked nothing for a while, because too many calls in a row failed."
+        ))
     st.subheader(say("What is loaded for which day"), anchor=False)
     covered = services.coverage(view.question.first_day, view.question.last_day)
     names = ("day", "checkout_log", "notification_log", "trade_bill", "account_bill")

@@ -29,9 +29,10 @@ def gather(name: str, part: Part) -> None:
 
 
 def here() -> str:
-    """The address of what is looked at."""
+    """The address of what is looked at, without an id that somebody pasted."""
     base = (st.context.url or "").split("?")[0]
-    query = urlencode({name: st.query_params.get_all(name) for name in st.query_params}, doseq=True)
+    shown = [name for name in st.query_params if name != "id"]
+    query = urlencode({name: st.query_params.get_all(name) for name in shown}, doseq=True)
     return f"{base}?{query}" if query else base
 
 

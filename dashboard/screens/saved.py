@@ -10,7 +10,7 @@ from dashboard.screens.parts import way
 from dashboard.services import Services
 from loaders.errors import MdashError
 
-_LEFT_OUT = frozenset({"lang"})
+_LEFT_OUT = frozenset({"lang", "id"})
 
 
 def saved_views(services: Services, page: str) -> None:

@@ -26,6 +26,7 @@ FIELDS = {
     "notification_log": "Notification log", "trade_bill": "Trade bill",
     "account_bill": "Account bill", "refund_no": "Refund", "requested_at": "Requested at",
     "refunded_at": "Refunded at", "took_s": "Took", "monthly_fen": "A month (yuan)",
+    "line_state": "Connection", "failed": "Failed in a row",
     "alert": "Alert", "where": "Where", "begun_at": "Begun", "ended_at": "Ended", "worst": "Worst",
     "baseline": "Usual", "best_fen": "Gain (yuan)", "best_slice": "Best slice", "effect": "Effect",
     "state": "State",
@@ -66,6 +67,7 @@ WORDS = {
     "daily": "daily", "weekly": "weekly", "monthly": "monthly",
     "none": "none", "xlsx": "XLSX", "csv": "CSV", "pdf": "PDF", "note": "note",
     "alert": "alert", "campaign": "campaign", "definition": "definition", "load": "import",
+    "line_closed": "in use", "line_open": "paused", "line_half_open": "being tried",
     "unnotified": "no notification came", "QUICK_MSECURITY_PAY": "in-app",
     "QUICK_WAP_WAY": "mobile web", "FACE_TO_FACE_PAYMENT": "face to face",
     "QR_CODE_OFFLINE": "QR code", "FAST_INSTANT_TRADE_PAY": "PC web",
@@ -78,5 +80,6 @@ WORDS = {
 }
 WORDED = frozenset(
     {"outcome", "source", "stage", "reason", "kind", "status", "what", "channel", "product",
+     "line_state",
      "segment", "before", "risk", "first_attempt"}
 )
