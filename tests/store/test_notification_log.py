@@ -11,6 +11,8 @@ import pytest
 from tests.conftest import Mdash
 from tests.store.messages import attempt, body, envelope, fields, order, signed
 
+pytestmark = pytest.mark.slow
+
 DAY = ("--from", "2026-05-03", "--to", "2026-05-03", "--format", "json")
 
 
