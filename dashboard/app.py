@@ -110,7 +110,12 @@ def main() -> None:
     names = [screen[0] for screen in _SCREENS]
     chosen = st.navigation(pages)
     _language_choice(services)
-    saved_views(services, next(name for name, page in zip(names, pages, strict=True) if page == chosen))
+    try:
+        saved_views(services, next(
+            name for name, page in zip(names, pages, strict=True) if page == chosen
+        ))
+    except MdashError as error:
+        st.sidebar.error(services.say(error.template, **error.values), icon=":material/error:")
     chosen.run()
 
 

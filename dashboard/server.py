@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import webbrowser
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from threading import Timer
@@ -47,7 +48,7 @@ def application(settings: Settings) -> st.App:
 
     routes = monitor_routes(
         meters,
-        {"log": lambda: receiver.problem} if receiver else {},
+        {"log": lambda: receiver.problem} if receiver else _wanted(settings, why),
         {"store": lambda: follower.problem, "receiver": lambda: why},
     )
     if receiver is not None:
@@ -60,8 +61,21 @@ def _receiver(settings: Settings, meters: Meters) -> tuple[Receiver | None, str 
     try:
         return Receiver(settings, read_keys(settings), meters), None
     except ConfigurationError as error:
-        event("no receiver", why=error.template)
-        return None, "off: no channel's key is configured"
+        level = logging.ERROR if _names_keys(settings) else logging.INFO
+        event("no receiver", level, why=error.template)
+        return None, error.template
+
+
+def _wanted(settings: Settings, why: str | None) -> dict[str, Callable[[], str | None]]:
+    """A receiver that keys are named for, and that cannot run, is a failure and not a choice."""
+    return {"receiver": lambda: why} if _names_keys(settings) else {}
+
+
+def _names_keys(settings: Settings) -> bool:
+    """True if a channel's settings name a key: then a receiver is wanted."""
+    return any(
+        name.endswith("_file") for config in settings.channels.values() for name in config
+    )
 
 
 @asynccontextmanager

@@ -70,6 +70,12 @@ class Services:
         """The shop's present business day."""
         return datetime.now(UTC).astimezone(ZoneInfo(self.timezone)).date()
 
+    def shop_time(self, at: datetime | None) -> datetime | None:
+        """A naive UTC instant on the shop's clock."""
+        if at is None:
+            return None
+        return at.replace(tzinfo=UTC).astimezone(ZoneInfo(self.timezone)).replace(tzinfo=None)
+
     def last_day(self) -> date:
         """The business day of the latest instant any source speaks of; today in an empty home."""
         marks = self.reader.watermarks()

@@ -26,7 +26,7 @@ class JsonFormatter(logging.Formatter):
         document: dict[str, Any] = {
             "at": at.isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
-            "event": record.msg if record.name.startswith(NAME) else record.getMessage(),
+            "event": record.getMessage(),
             **getattr(record, "fields", {}),
         }
         if record.exc_info and record.exc_info[0] is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from html import escape
 
 import plotly.graph_objects as go
 
@@ -38,7 +39,7 @@ def marked(figure: go.Figure, marks: Sequence[Mark]) -> go.Figure:
         figure.add_annotation(
             x=day.isoformat(), y=1, yref="paper", yanchor="bottom", showarrow=False,
             text="".join(_SIGNS[kind] for kind in kinds),
-            hovertext="<br>".join(text for *_, text in found),
+            hovertext="<br>".join(escape(text) for *_, text in found),
             font={"size": 12, "color": _COLOURS[found[0][0]]},
         )
     return figure

@@ -49,9 +49,12 @@ class Answers:
                 if key in self._kept:
                     waited: Found = self._kept[key]
                     return waited
-            made = find()
+            try:
+                made = find()
+            finally:
+                with self._guard:
+                    self._asking.pop(key, None)
             with self._guard:
-                self._asking.pop(key, None)
                 if state == self._state:
                     self._kept[key] = made
                     while len(self._kept) > KEPT:

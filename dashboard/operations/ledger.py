@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, func, insert, select, text, update
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, IntegrityError
 from sqlalchemy.pool import NullPool
 
 from dashboard.operations.tables import METADATA, VERSION
@@ -167,7 +167,9 @@ def _postgres(where: str) -> Engine:
 def _plain_errors() -> Iterator[None]:
     try:
         yield
-    except OperationalError as error:
+    except IntegrityError:
+        raise
+    except DatabaseError as error:
         told = str(error.orig)
         if "locked" in told or "lock timeout" in told:
             raise StoreBusy(

@@ -10,6 +10,7 @@ import streamlit as st
 
 from dashboard.metrics.question import NAMED_DIMENSIONS, Question
 from dashboard.services import Services
+from dashboard.wording.formats import plain
 from dashboard.wording.labels import FIELDS
 
 DEFAULT_DAYS = 30
@@ -43,7 +44,7 @@ def filter_bar(services: Services) -> View:
         where = _dimensions(services)
     filters = {name: found for name, found in where.items() if found}
     if filters:
-        listed = [f"{say(FIELDS[name])}: {', '.join(found)}" for name, found in filters.items()]
+        listed = [f"{say(FIELDS[name])}: {plain(', '.join(found))}" for name, found in filters.items()]
         st.caption(say("Only {filters}", filters=" · ".join(listed)))
     question = Question(*_period(days, first, last), (), filters)
     return View(question, _earlier(question, compare))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import streamlit as st
 
 from dashboard.charts.figures import Figure
 from dashboard.charts.marks import marked
 from dashboard.screens.bar import View
 from dashboard.services import Services
+from dashboard.wording.formats import plain
 from dashboard.wording.tables import word
-from loaders.errors import MdashError
+from loaders.errors import MdashError, RefusedInput
 
 KINDS = ("note", "alert", "campaign", "definition", "load")
 _SHOWN = ("note", "alert", "campaign", "definition")
@@ -18,7 +21,11 @@ _SHOWN = ("note", "alert", "campaign", "definition")
 def with_marks(services: Services, view: View, figure: Figure) -> Figure:
     """A daily chart with the marks that the reader wants to see."""
     kinds = st.session_state.get("marks", _SHOWN)
-    found = services.people.marks(view.question, kinds)
+    try:
+        found = services.people.marks(view.question, kinds)
+    except MdashError as error:
+        st.caption(services.say(error.template, **error.values))
+        return figure
     return marked(figure, [
         (item.kind, item.begins, item.first_day, item.last_day, item.text) for item in found
     ])
@@ -34,12 +41,18 @@ def mark_menu(services: Services, view: View) -> None:
         )
         for note in services.people.notes(view.question):
             row = st.container(horizontal=True, vertical_alignment="center", gap=None)
-            row.markdown(f"{note.day or note.at:%Y-%m-%d} · {note.text}", width="stretch")
+            row.markdown(f"{note.day or note.at:%Y-%m-%d} · {plain(note.text)}", width="stretch")
             row.button(
                 "", icon=":material/delete:", key=f"note-{note.id}", type="tertiary",
-                help=say("Delete this note"), on_click=services.people.remove_note, args=(note.id,),
+                help=say("Delete this note"), on_click=_forget, args=(services, note.id),
             )
         _add(services, view)
+
+
+def _forget(services: Services, note_id: int) -> None:
+    """Delete a note; one that is gone already, from another tab, is no error."""
+    with suppress(RefusedInput):
+        services.people.remove_note(note_id)
 
 
 def _add(services: Services, view: View) -> None:

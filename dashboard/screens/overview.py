@@ -52,8 +52,13 @@ def render(services: Services, view: View) -> None:
 def _latest_day(services: Services, view: View) -> None:
     """The latest day against the same weekday a week earlier, hour by hour."""
     last = view.question.last(1)
-    day = against_same_weekday(services.metric("sales", last.shifted(7).split("hour")),
-                               services.metric("sales", last.split("hour")))
+    latest = services.metric("sales", last.split("hour"))
+    known_to = services.shop_time(latest.as_of)
+    if known_to is None:
+        return
+    day = against_same_weekday(
+        services.metric("sales", last.shifted(7).split("hour")), latest, known_to
+    )
     if day is None:
         return
     with st.container(border=True):

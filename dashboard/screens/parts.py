@@ -194,7 +194,7 @@ def nothing(services: Services) -> None:
     st.info(services.say("Nothing in this period."), icon=":material/inbox:")
 
 
-def pair(services: Services, fen: int, before_fen: int) -> None:
+def pair(services: Services, fen: int, before_fen: int | None) -> None:
     """An amount and how it stands against another."""
     language = services.language
     moved = change(fen, before_fen, "money", language)

@@ -12,7 +12,7 @@ from dashboard.screens.bar import View
 from dashboard.screens.every_trade import every_trade_menu
 from dashboard.screens.files import table_menu
 from dashboard.services import Services
-from dashboard.wording.formats import day, instant, money
+from dashboard.wording.formats import day, instant, money, plain
 from dashboard.wording.labels import FIELDS
 from dashboard.wording.tables import word
 
@@ -66,7 +66,9 @@ def _picks(services: Services) -> dict[str, str]:
             st.query_params.pop(name, None)
 
     with st.container(horizontal=True, vertical_alignment="center"):
-        listed = " · ".join(f"{say(FIELDS[name])}: {word(value, say)}" for name, value in picks.items())
+        listed = " · ".join(
+            f"{say(FIELDS[name])}: {plain(word(value, say))}" for name, value in picks.items()
+        )
         st.markdown(say("Only {filters}", filters=listed), width="content")
         st.button(say("Show all"), on_click=forget, icon=":material/close:", type="tertiary")
     return picks

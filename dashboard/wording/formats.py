@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -93,3 +94,11 @@ def change(
     if shape == "percent":
         return f"{(now - then) * 100:+.1f} {'个百分点' if language == 'zh' else 'pp'}"
     return f"{(now - then) / abs(then):+.1%}" if then else None
+
+
+def plain(text: str) -> str:
+    """Somebody's own words, to stand in Markdown as they are."""
+    return _MARKUP.sub(r"\\\1", text)
+
+
+_MARKUP = re.compile(r"([\\`*_{}\[\]()#+!|~$:<>-])")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from dashboard.wording.formats import instant, money, number, percent, points
+from dashboard.wording.formats import instant, money, number, percent, plain, points
 from dashboard.wording.tables import word
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def part_name(services: Services, part: Part) -> str:
         if part.reason is None
         else word(part.reason, services.say)
     )
-    return f"{' × '.join(names)}: {what}"
+    return f"{plain(' × '.join(names))}: {what}"
 
 
 def _shown(services: Services, name: str, value: Any) -> str:

@@ -251,9 +251,18 @@ class Warehouse:
             self._merge_touched(turn * _TURN_SLICES + number)
 
     def _merge_plain(self, turn: int, first_load: int) -> None:
-        """Write the trades of orders that are one payment line of a bill, in one pass."""
+        """Write the trades of orders that are one payment line of a bill, in one pass.
+
+        An order's number is kept also where a newer export leaves its line without effect, so
+        that what comes later joins it.
+        """
         run = self.connection.execute
         run(f"set variable first_load = {first_load}")
+        run(
+            "insert into lake.id_days by name select id_bucket(id_hash) as bucket, * from"
+            " (select id_hash(order_no) as id_hash, home_day from lake.trade_lines anti join"
+            f" all_touched using (order_no) where load_id >= {first_load} and order_no is not null)"
+        )
         self._run_file("given_plain")
         if not self._any("select 1 from given_bill limit 1"):
             return
@@ -264,8 +273,8 @@ class Warehouse:
         )
         run(
             "insert into lake.id_days by name select id_bucket(id_hash) as bucket, * from"
-            " (select id_hash(order_no) as id_hash, home_day from new_trade union all"
-            " select id_hash(trade_no), home_day from new_trade where trade_no is not null)"
+            " (select id_hash(trade_no) as id_hash, home_day from new_trade"
+            " where trade_no is not null)"
         )
         for name, view in (("trade", "changed"), ("refund", "changed_refund")):
             run(f"create or replace temp view {view} as select 1 as sign, * from new_{name}")
