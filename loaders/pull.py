@@ -129,7 +129,8 @@ def _wanted(
 
 def account_of(settings: Settings, channel: str) -> str:
     """The account whose bills the channel's keys give; empty if it is not configured."""
-    return str(settings.channels.get(channel, {}).get("seller_id") or "")[:16]
+    name = CHANNELS[channel].account_setting
+    return str(settings.channels.get(channel, {}).get(name) or "")[:16]
 
 
 def _each(first: date, last: date) -> Iterator[date]:

@@ -398,3 +398,25 @@ def test_an_attempt_read_before_its_order_of_the_day_before_is_its_attempt(
         path.write_text("\n".join(json.dumps(event) for event in events) + "\n", "utf-8")
         assert story.mdash("load", str(path)).code == 0
     assert [row["reason"] for row in story.rows("failures")] == ["insufficient_funds"]
+
+
+def test_an_order_of_a_superseded_export_keeps_its_line(story: Story) -> None:
+    """Its line has no effect until the newer export goes; what comes in between must not lose it."""
+    midnight = datetime.combine(DAY, datetime.min.time())
+
+    def line(number: int, at: datetime) -> Line:
+        made = Order(number, at, "QUICK_WAP_WAY", "h5", None, None, 1, [("A1", "杯", 1, 1000)], 1000,
+                     None, "paid", paid_at=at + timedelta(seconds=9), fee_fen=6)
+        return Line(made, None)
+
+    left_out = line(7, midnight + timedelta(seconds=2))
+    others = [line(number, midnight + timedelta(hours=9, minutes=number)) for number in range(3)]
+    story.load(newer(trade_bill(DAY, DAY, others)))
+    assert story.load(trade_bill(DAY, DAY, [*others, left_out]))["status"] == "superseded"
+    number = left_out.order.order_no
+    story.load(order(order_no=number, at="2026-05-02T23:59:58+08:00", amount="10.00",
+                     expires_at="2026-05-03T00:30:00+08:00"))
+    assert story.row("sales")["paid"] == 3
+    assert story.mdash("undo", "1").code == 0
+    story.load(attempt(order_no=number, at="2026-05-02T23:59:59+08:00", code="10003"))
+    assert story.row("sales")["paid"] == 4
