@@ -14,6 +14,7 @@ from typing import Any
 
 import streamlit as st
 
+from dashboard.attachments import attachments
 from dashboard.operations.scheduler import run_schedule
 from dashboard.services import Services
 from loaders.errors import ConfigurationError
@@ -82,7 +83,9 @@ def _names_keys(settings: Settings) -> bool:
 async def _schedule(settings: Settings) -> AsyncIterator[None]:
     """The schedule of alerts and reports, for as long as the application serves."""
     stop = asyncio.Event()
-    running = asyncio.create_task(run_schedule(settings, stop))
+    running = asyncio.create_task(
+        run_schedule(settings, stop, attach=attachments(settings))
+    )
     try:
         yield
     finally:

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from dashboard.attachments import attachments
 from dashboard.operations import reports, schedules, views
 from dashboard.operations.delivery import Attachment
 from dashboard.operations.ledger import Ledger
@@ -228,6 +229,25 @@ def test_a_report_brings_its_files_or_says_that_it_could_not(
     assert [item.content for item in made.attachments] == [b'["overview", "2026-10-25"]']
     assert "could not be made" not in made.text
     assert "<b>x</b>" not in made.html
+
+
+def test_the_files_of_a_report_hold_what_the_metrics_tell(
+    ledger: Ledger, sample: Sample
+) -> None:
+    config = load_settings(sample.home)
+    save_schedule(ledger, "Week", "weekly", "08:30", ["a@b.example"], on_day=7, format_="csv",
+                  metrics=["sales", "conversion"])
+    backdated(ledger)
+    assert plan(config, ledger, NOW) == 1
+    report = report_of(ledger, 1)
+    files = {item.name.split("_")[1]: item for item in attachments(config)(report)}
+    assert set(files) == {"sales", "conversion"}
+    asked = ("--from", report.first_day.isoformat(), "--to", report.last_day.isoformat(), "--by", "day")
+    rows = files["sales"].content.decode("utf-8-sig").splitlines()
+    body = [row for row in rows if not row.startswith("#")]
+    assert [row.split(",")[0] for row in body[1:]] == [
+        row["day"] for row in sample.metric("sales", *asked)["rows"]
+    ]
 
 
 def test_a_deleted_report_is_not_sent(settings: Settings, ledger: Ledger) -> None:
