@@ -7,11 +7,11 @@ import io
 import json
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -23,6 +23,9 @@ from loaders.settings import load_settings
 from loaders.store.warehouse import Warehouse
 from sample_data.files import APP_ID, SELLER_ID, write_files
 from sample_data.merchant import Merchant, Order
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 LAST_DAY = date(2026, 10, 31)
@@ -148,3 +151,20 @@ def sample(tmp_path_factory: pytest.TempPathFactory, channel_key: bytes) -> Samp
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--update-golden` writes what was read; a person reads the difference."""
     parser.addoption("--update-golden", action="store_true", default=False)
+
+
+CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+         "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium, one for all tests that look: two of them cannot be driven at once."""
+    from playwright.sync_api import sync_playwright
+
+    path = shutil.which("chromium")
+    assert path, "Chromium is not installed"
+    with sync_playwright() as play:
+        started = play.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
+        yield started
+        started.close()

@@ -37,10 +37,7 @@ def filter_bar(services: Services) -> View:
             format="YYYY-MM-DD", width=250,
         )
         _presets(services, last)
-        compare = st.selectbox(
-            say("Compare with"), list(COMPARISONS), key="compare", bind="query-params", width=170,
-            format_func=lambda name: say(COMPARISONS[name]),
-        )
+        compare = _comparison(services)
         where = _dimensions(services)
     filters = {name: found for name, found in where.items() if found}
     if filters:
@@ -48,6 +45,22 @@ def filter_bar(services: Services) -> View:
         st.caption(say("Only {filters}", filters=" · ".join(listed)))
     question = Question(*_period(days, first, last), (), filters)
     return View(question, _earlier(question, compare))
+
+
+def _comparison(services: Services) -> str:
+    """What to compare with. Bound by hand: a bound box writes its worded option into the URL."""
+    names = list(COMPARISONS)
+    asked = st.query_params.get("compare")
+    chosen = st.selectbox(
+        services.say("Compare with"), names, key="compare", width=170, persist_state="session",
+        index=names.index(asked) if asked in names else 0,
+        format_func=lambda name: services.say(COMPARISONS[name]),
+    )
+    if chosen != names[0]:
+        st.query_params["compare"] = chosen
+    elif asked:
+        del st.query_params["compare"]
+    return chosen
 
 
 def _presets(services: Services, last: date) -> None:

@@ -36,7 +36,7 @@ def mark_menu(services: Services, view: View) -> None:
     say = services.say
     with st.popover(say("Notes and marks"), icon=":material/flag:", type="tertiary"):
         st.multiselect(
-            say("Marked on the charts"), KINDS, key="marks", default=_SHOWN, bind="query-params",
+            say("Marked on the charts"), KINDS, key="marks", default=_SHOWN, persist_state="session",
             format_func=lambda kind: word(kind, say),
         )
         for note in services.people.notes(view.question):

@@ -33,7 +33,6 @@ from dashboard.exports.provenance import Provenance, of_rows
 from dashboard.metrics.catalogue import metric_named
 from dashboard.metrics.question import Question
 from loaders.errors import ConfigurationError, MdashError
-from tests.browser.conftest import browser as browser
 from tests.exports.test_tables import LINK, Reader
 
 pytestmark = pytest.mark.browser
