@@ -58,10 +58,10 @@ def _services() -> Services:
     answers = _answers(home)
     settings = answers.reader.settings
     default = settings.shop.language
-    language = st.query_params.get("lang") or st.session_state.get("language") or default
-    return Services(
-        settings, answers, language if language in LANGUAGES else default
-    )
+    wanted = st.query_params.get("lang") or st.session_state.get("spoken") or default
+    # Kept beside the address: a click during the first run drops what stands there.
+    language = st.session_state["spoken"] = wanted if wanted in LANGUAGES else default
+    return Services(settings, answers, language)
 
 
 def _page(

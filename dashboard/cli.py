@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import sys
 from collections.abc import Callable, Sequence
 from datetime import date
@@ -13,50 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dashboard.terminal import Context, Day, csv_text, print_json, table_text, tell
 from loaders.errors import MdashError
 
 if TYPE_CHECKING:
     from dashboard.metrics.catalogue import Answer
     from dashboard.services import Services
     from loaders.load import FileReport
-    from loaders.settings import Settings
 
 FAILED = 1
-
-
-class _Context:
-    """The home a command works in; settings are read when first needed."""
-
-    def __init__(self, home: Path | None) -> None:
-        from loaders.settings import default_home
-
-        self.home = home or default_home()
-
-    def settings(self) -> Settings:
-        from loaders.settings import load_settings
-
-        return load_settings(self.home)
-
-    def services(self) -> Services:
-        from dashboard.services import Services
-
-        return Services(self.settings())
-
-
-class _Day(click.ParamType[date]):
-    """A business day, written as 2026-11-01."""
-
-    name = "day"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> date:
-        if isinstance(value, date):
-            return value
-        try:
-            return date.fromisoformat(str(value))
-        except ValueError:
-            self.fail(f"{value!r} is not a day like 2026-11-01", param, ctx)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -66,14 +28,14 @@ class _Day(click.ParamType[date]):
 @click.pass_context
 def commands(ctx: click.Context, home: Path | None) -> None:
     """Settlement files and payment notifications in; a merchant's numbers out."""
-    ctx.obj = _Context(home)
+    ctx.obj = Context(home)
 
 
 @commands.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_obj
-def load(context: _Context, paths: Sequence[Path], as_json: bool) -> None:
+def load(context: Context, paths: Sequence[Path], as_json: bool) -> None:
     """Identify each file or folder by its content and load it."""
     from loaders.load import load_paths
 
@@ -82,7 +44,7 @@ def load(context: _Context, paths: Sequence[Path], as_json: bool) -> None:
     reports = load_paths(settings, list(paths), progress)
     shown = [_report(report, settings.shop.language) for report in reports]
     if as_json:
-        _print_json(
+        print_json(
             {
                 "files": shown,
                 "rows": sum(report.rows for report in reports),
@@ -127,7 +89,7 @@ def _progress() -> Callable[[int, int, str], None]:
 @commands.command()
 @click.argument("number", type=int)
 @click.pass_obj
-def undo(context: _Context, number: int) -> None:
+def undo(context: Context, number: int) -> None:
     """Take back the load with this number (see the loads view)."""
     from dashboard.wording import translate
     from loaders.channels import retry_ladders
@@ -154,14 +116,14 @@ def undo(context: _Context, number: int) -> None:
 @commands.command()
 @click.argument("name", required=False)
 @click.option("--list", "list_all", is_flag=True, help="List every metric.")
-@click.option("--from", "first_day", type=_Day(), help="First day, inclusive.")
-@click.option("--to", "last_day", type=_Day(), help="Last day, inclusive.")
+@click.option("--from", "first_day", type=Day(), help="First day, inclusive.")
+@click.option("--to", "last_day", type=Day(), help="Last day, inclusive.")
 @click.option("--by", default="", help="Dimensions to split by, with commas between.")
 @click.option("--where", "filters", multiple=True, help="DIM=VALUE; may be repeated.")
 @click.option("--format", "shape", type=click.Choice(["json", "csv", "table"]), default="table")
 @click.pass_obj
 def metric(
-    context: _Context,
+    context: Context,
     name: str | None,
     list_all: bool,
     first_day: date | None,
@@ -185,13 +147,13 @@ def metric(
     answer = services.metric(name, question)
     document = _answer_document(services, answer)
     if shape == "json":
-        _print_json(document)
+        print_json(document)
         return
     columns = [*answer.question.by, *answer.metric.fields]
     if shape == "csv":
-        click.echo(_csv(columns, document["rows"]), nl=False)
+        click.echo(csv_text(columns, document["rows"]), nl=False)
     else:
-        click.echo(_table(columns, document["rows"]))
+        click.echo(table_text(columns, document["rows"]))
         click.echo(f"as of {document['as_of']}", err=True)
     for note in document["notes"]:
         click.echo(note, err=True)
@@ -199,15 +161,15 @@ def metric(
 
 @commands.command()
 @click.argument("name")
-@click.option("--from", "first_day", type=_Day(), required=True, help="First day, inclusive.")
-@click.option("--to", "last_day", type=_Day(), required=True, help="Last day, inclusive.")
+@click.option("--from", "first_day", type=Day(), required=True, help="First day, inclusive.")
+@click.option("--to", "last_day", type=Day(), required=True, help="Last day, inclusive.")
 @click.option("--by", default="", help="Dimensions to split by, with commas between.")
 @click.option("--where", "filters", multiple=True, help="DIM=VALUE; may be repeated.")
 @click.option("--to-file", "path", required=True, help="Ends in .csv, .xlsx or .parquet.",
               type=click.Path(path_type=Path, dir_okay=False))
 @click.pass_obj
 def export(
-    context: _Context, name: str, first_day: date, last_day: date, by: str,
+    context: Context, name: str, first_day: date, last_day: date, by: str,
     filters: Sequence[str], path: Path,
 ) -> None:
     """A metric as a file that says where its numbers come from."""
@@ -257,7 +219,7 @@ def _list_metrics(services: Services, shape: str) -> None:
         for item in metrics().values()
     ]
     if shape == "json":
-        _print_json({"metrics": found})
+        print_json({"metrics": found})
         return
     for row in found:
         click.echo(f"{row['metric']} (v{row['version']}): {row['definition']}")
@@ -284,7 +246,7 @@ def _answer_document(services: Services, answer: Answer) -> dict[str, Any]:
 @click.argument("identifier")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_obj
-def trade(context: _Context, identifier: str, as_json: bool) -> None:
+def trade(context: Context, identifier: str, as_json: bool) -> None:
     """Everything known of one trade, by any id."""
     from loaders.errors import RefusedInput
 
@@ -296,7 +258,7 @@ def trade(context: _Context, identifier: str, as_json: bool) -> None:
     story["matches"] = len(found)
     document = services.json_ready(story)
     if as_json:
-        _print_json(document)
+        print_json(document)
         return
     for name, value in document.items():
         if not isinstance(value, list):
@@ -308,12 +270,12 @@ def trade(context: _Context, identifier: str, as_json: bool) -> None:
 @commands.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_obj
-def poll(context: _Context, as_json: bool) -> None:
+def poll(context: Context, as_json: bool) -> None:
     """Ask the channel about every order whose outcome is overdue."""
     from dashboard.asking import poll_document
 
     document, code = poll_document(context.services())
-    _tell(document, as_json)
+    tell(document, as_json)
     sys.exit(code)
 
 
@@ -321,25 +283,25 @@ def poll(context: _Context, as_json: bool) -> None:
 @click.argument("identifier")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_obj
-def query(context: _Context, identifier: str, as_json: bool) -> None:
+def query(context: Context, identifier: str, as_json: bool) -> None:
     """Ask the channel about one trade now, by any id, and record the answer."""
     from dashboard.asking import query_document
 
     document, code = query_document(context.services(), identifier)
-    _tell(document, as_json)
+    tell(document, as_json)
     sys.exit(code)
 
 
 @commands.command()
 @click.argument("channel")
-@click.option("--from", "first_day", type=_Day(), required=True, help="First day, inclusive.")
-@click.option("--to", "last_day", type=_Day(), required=True, help="Last day, inclusive.")
+@click.option("--from", "first_day", type=Day(), required=True, help="First day, inclusive.")
+@click.option("--to", "last_day", type=Day(), required=True, help="Last day, inclusive.")
 @click.option("--kind", type=click.Choice(["trade", "account"]), default="trade", show_default=True)
 @click.option("--again", is_flag=True, help="Fetch days that are loaded already, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_obj
 def pull(
-    context: _Context, channel: str, first_day: date, last_day: date, kind: str, again: bool,
+    context: Context, channel: str, first_day: date, last_day: date, kind: str, again: bool,
     as_json: bool,
 ) -> None:
     """Fetch a channel's bills and load them; days loaded before are skipped."""
@@ -349,35 +311,26 @@ def pull(
         context.services(), channel, kind, (first_day, last_day), is_again=again,
         progress=_progress() if sys.stderr.isatty() else None,
     )
-    _tell(document, as_json)
+    tell(document, as_json)
     sys.exit(code)
-
-
-def _tell(document: dict[str, Any], as_json: bool) -> None:
-    """One JSON document; or its lines for people, on standard error."""
-    lines = document.pop("lines")
-    if as_json:
-        _print_json(document)
-    for line in lines:
-        click.echo(line, err=True)
 
 
 @commands.command()
 @click.argument("query")
 @click.option("--format", "shape", type=click.Choice(["json", "csv", "table"]), default="table")
 @click.pass_obj
-def sql(context: _Context, query: str, shape: str) -> None:
+def sql(context: Context, query: str, shape: str) -> None:
     """Read-only SQL over the published views."""
     services = context.services()
     names, rows = services.run_sql(query)
     columns = _told_apart(names)
     document = [dict(zip(columns, services.json_ready(row), strict=True)) for row in rows]
     if shape == "json":
-        _print_json({"columns": columns, "rows": document})
+        print_json({"columns": columns, "rows": document})
     elif shape == "csv":
-        click.echo(_csv(columns, document), nl=False)
+        click.echo(csv_text(columns, document), nl=False)
     else:
-        click.echo(_table(columns, document))
+        click.echo(table_text(columns, document))
 
 
 def _told_apart(names: Sequence[str]) -> list[str]:
@@ -394,7 +347,7 @@ def _told_apart(names: Sequence[str]) -> list[str]:
 
 @commands.command()
 @click.pass_obj
-def maintain(context: _Context) -> None:
+def maintain(context: Context) -> None:
     """Compact files, sum up roll-ups, drop snapshots older than 30 days."""
     from loaders.channels import retry_ladders
     from loaders.store.warehouse import Warehouse
@@ -406,13 +359,13 @@ def maintain(context: _Context) -> None:
 @commands.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_obj
-def check(context: _Context, as_json: bool) -> None:
+def check(context: Context, as_json: bool) -> None:
     """Configuration, keys, catalog, freshness: what is wrong and how to mend it."""
     from dashboard.checks import findings
 
     found = findings(context.settings())
     if as_json:
-        _print_json({"findings": found})
+        print_json({"findings": found})
     for item in found:
         click.echo(f"{'ok  ' if item['ok'] else 'FAIL'} {item['what']}: {item['message']}", err=True)
     if not all(item["ok"] for item in found):
@@ -427,19 +380,19 @@ def alert() -> None:
 @alert.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_obj
-def alert_list(context: _Context, as_json: bool) -> None:
+def alert_list(context: Context, as_json: bool) -> None:
     """Every alert, and the latest episodes."""
     from dashboard.operations.commands import alerts_document
 
     document = alerts_document(context.services())
     if as_json:
-        _print_json(document)
+        print_json(document)
         return
     shown = ["name", "kind", "enabled", "checked_until"]
-    click.echo(_table(shown, document["alerts"]))
+    click.echo(table_text(shown, document["alerts"]))
     if document["episodes"]:
         click.echo()
-        click.echo(_table(["alert", *_EPISODE], document["episodes"]))
+        click.echo(table_text(["alert", *_EPISODE], document["episodes"]))
 
 
 @alert.command("backtest")
@@ -447,29 +400,29 @@ def alert_list(context: _Context, as_json: bool) -> None:
 @click.option("--days", default=90, show_default=True, type=click.IntRange(1, 400))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_obj
-def alert_backtest(context: _Context, name: str, days: int, as_json: bool) -> None:
+def alert_backtest(context: Context, name: str, days: int, as_json: bool) -> None:
     """What an alert would have found over past days, had it been set then."""
     from dashboard.operations.commands import backtest_document
 
     document = backtest_document(context.services(), name, days)
     if as_json:
-        _print_json(document)
+        print_json(document)
         return
     click.echo(document["message"], err=True)
     if document["episodes"]:
-        click.echo(_table(_EPISODE, document["episodes"]))
+        click.echo(table_text(_EPISODE, document["episodes"]))
 
 
 @alert.command("check")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_obj
-def alert_check(context: _Context, as_json: bool) -> None:
+def alert_check(context: Context, as_json: bool) -> None:
     """Check every alert now and send what is to be sent."""
     from dashboard.operations.commands import check_document
 
     document = check_document(context.services())
     if as_json:
-        _print_json(document)
+        print_json(document)
     click.echo(document["message"], err=True)
     for trouble in document["troubles"]:
         click.echo(f"{trouble['alert']}: {trouble['why']}", err=True)
@@ -484,7 +437,7 @@ _EPISODE = ("where", "begun_at", "ended_at", "worst", "baseline", "n")
 @click.option("--port", default=8501, show_default=True)
 @click.option("--browser/--no-browser", default=False, help="Open a browser window.")
 @click.pass_obj
-def serve(context: _Context, port: int, browser: bool) -> None:
+def serve(context: Context, port: int, browser: bool) -> None:
     """The dashboard."""
     from dashboard.server import serve as run
 
@@ -494,7 +447,7 @@ def serve(context: _Context, port: int, browser: bool) -> None:
 @commands.command()
 @click.option("--port", default=8502, show_default=True)
 @click.pass_obj
-def receive(context: _Context, port: int) -> None:
+def receive(context: Context, port: int) -> None:
     """The notification receiver alone."""
     from dashboard.receiving import receive as run
 
@@ -523,44 +476,12 @@ def demo(ctx: click.Context, port: int, no_browser: bool, orders: int) -> None:
 @click.option("--speed", default=1.0, show_default=True, help="How much faster retries come.")
 @click.option("--shuffled", is_flag=True, help="The root's keys of an answer in any order.")
 @click.pass_obj
-def sandbox(context: _Context, port: int, orders: int, speed: float, shuffled: bool) -> None:
+def sandbox(context: Context, port: int, orders: int, speed: float, shuffled: bool) -> None:
     """The stand-in gateway alone, for trying queries, refunds and bills."""
     from dashboard.sandbox import run
 
     language = context.settings().shop.language
     run(context.home, language, port, orders, speed=speed, shuffled=shuffled)
-
-
-def _print_json(document: Any) -> None:
-    click.echo(json.dumps(document, ensure_ascii=False, default=str, allow_nan=False))
-
-
-def _csv(columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> str:
-    sink = io.StringIO()
-    writer = csv.writer(sink, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([[_cell(row.get(name)) for name in columns] for row in rows])
-    return sink.getvalue()
-
-
-def _cell(value: Any) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    if value is None:
-        return ""
-    if isinstance(value, dict | list):
-        return json.dumps(value, ensure_ascii=False)
-    text = str(value)
-    risky = isinstance(value, str) and text[:1] in ("=", "+", "-", "@", "\t", "\r")
-    return f"'{text}" if risky else text
-
-
-def _table(columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> str:
-    cells = [list(columns), *([_cell(row.get(name)) for name in columns] for row in rows)]
-    widths = [max(len(line[at]) for line in cells) for at in range(len(columns))]
-    return "\n".join(
-        "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
-        for line in cells
-    )
 
 
 def main() -> None:

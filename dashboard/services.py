@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from dashboard import listings
+from dashboard.identity.rights import LOCAL, Person
 from dashboard.metrics.answers import Answers
 from dashboard.metrics.attention import Finding, change_of, findings
 from dashboard.metrics.catalogue import Answer
@@ -41,14 +42,16 @@ _UPLOAD_LIMIT_S = 1800
 
 
 class Services:
-    """Everything about one home, for one reader in one language."""
+    """Everything about one home, for one person in one language."""
 
     def __init__(
-        self, settings: Settings, answers: Answers | None = None, language: str | None = None
+        self, settings: Settings, answers: Answers | None = None, language: str | None = None,
+        person: Person = LOCAL,
     ) -> None:
         self.settings = settings
         self.answers = answers or Answers(Reader(settings, retry_ladders()))
         self.reader = self.answers.reader
+        self.person = person
         self.language = language or settings.shop.language
         self.say: Say = speaker(self.language)
 

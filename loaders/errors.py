@@ -5,6 +5,7 @@ MdashError
 │   └── UnknownMetric       a name or dimension nobody defined; exit code 2
 ├── RefusedInput            a file or request is refused whole; exit code 4
 │   ├── BadSignature        a message's signature does not verify
+│   ├── Forbidden           who asks may not do this
 │   └── UnknownMessage      a message is genuine, but not one that is read
 ├── NoAnswer                a channel did not answer, or was not asked; exit code 3
 ├── StoreBusy               another job holds the store for too long; exit code 1
@@ -58,6 +59,10 @@ class RefusedInput(MdashError):
 
 class BadSignature(RefusedInput):
     """A message's signature does not verify with the configured key."""
+
+
+class Forbidden(RefusedInput):
+    """Who asks is unknown, disabled, or has not the right."""
 
 
 class NoAnswer(MdashError):

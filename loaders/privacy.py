@@ -11,8 +11,13 @@ _CARD = re.compile(r"(?<!\d)\d{13,19}(?!\d)")
 
 
 def pseudonym_key(home: Path) -> bytes:
-    """The home's key for pseudonyms, made once; only the program's user may read it."""
-    path = home / "keys" / "pseudonym.key"
+    """The home's key for pseudonyms."""
+    return home_key(home, "pseudonym.key")
+
+
+def home_key(home: Path, name: str) -> bytes:
+    """A secret of the home's own, made once; only the program's user may read it."""
+    path = home / "keys" / name
     try:
         return path.read_bytes()
     except FileNotFoundError:

@@ -14,6 +14,8 @@ from sqlalchemy import Connection, Engine, create_engine, event, func, insert, s
 from sqlalchemy.exc import DatabaseError, IntegrityError
 from sqlalchemy.pool import NullPool
 
+from dashboard.identity import tables as _people_tables
+from dashboard.operations import refund_tables as _refund_tables
 from dashboard.operations.tables import METADATA, VERSION
 from loaders.errors import ConfigurationError, StoreBusy
 from loaders.settings import Settings
@@ -21,8 +23,10 @@ from loaders.settings import Settings
 BUSY_S = 30
 SCHEMA = "mdash_ledger"
 _LOCK = 7_361_001
-UPGRADES: tuple[Callable[[Connection], None], ...] = (METADATA.create_all,)
+UPGRADES: tuple[Callable[[Connection], None], ...] = (METADATA.create_all, METADATA.create_all)
 """One step a version. A step may rely on those before it; a new ledger takes them all."""
+TABLES = (_people_tables, _refund_tables)
+"""Modules whose tables are the ledger's, beside its own."""
 
 
 def now() -> datetime:
@@ -38,7 +42,7 @@ class Ledger:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        self.settings = settings
         self._guard = threading.Lock()
         self._engine: Engine | None = None
 
@@ -69,7 +73,7 @@ class Ledger:
     def _ready(self) -> Engine:
         with self._guard:
             if self._engine is None:
-                engine = _engine(self._settings)
+                engine = _engine(self.settings)
                 with begun(engine, writes=True) as connection:
                     upgrade(connection)
                 self._engine = engine

@@ -43,13 +43,13 @@ QUESTION = Question(date(2026, 10, 1), date(2026, 10, 31), ("day",), {"store": [
 
 @pytest.fixture(scope="module", autouse=True)
 def _no_browser_is_left() -> Iterator[None]:
+    before = set(psutil.Process().children(recursive=True))
     yield
     pid = chromium.press().pid
     chromium.press().close()
     assert pid is None or not psutil.pid_exists(pid)
-    assert [item for item in psutil.Process().children(recursive=True)
-            if "--metrics-recording-only" in item.cmdline() and "playwright" not in str(item.cmdline())
-            ] == []
+    left = set(psutil.Process().children(recursive=True)) - before
+    assert [item for item in left if "chrom" in item.name()] == []
 
 
 def told(language: str = "zh") -> Provenance:

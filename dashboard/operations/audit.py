@@ -1,0 +1,122 @@
+"""The trail: what people and the program did, as a chain of hashes that shows any alteration.
+
+Each row carries the hash of the row before it; a row's seal, and that of the newest row, are made
+with a key that stands in a file beside the ledger, so that whoever can write to the database alone
+cannot make a chain that verifies.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, insert, select, update
+
+from dashboard.operations.ledger import Ledger, now
+from dashboard.operations.tables import AUDIT_TRAIL, TRAIL_HEAD
+from loaders.privacy import home_key
+
+BEGINNING = "0" * 64
+_HEAD = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether the trail holds. `first_bad` is the `seq` at, or next to, the first trouble."""
+
+    entries: int
+    first_bad: int | None
+    why: str | None
+
+    @property
+    def ok(self) -> bool:
+        """True if nothing was altered, lost or moved."""
+        return self.first_bad is None
+
+
+def append(
+    ledger: Ledger, connection: Connection, actor: str, action: str, subject: str = "",
+    **detail: Any,
+) -> int:
+    """Add a row within a transaction of the ledger; it stands if the transaction does.
+
+    `detail` holds no secret and nothing of a person but pseudonyms and masked texts.
+    """
+    head = connection.execute(select(TRAIL_HEAD)).mappings().first()
+    seq = int(head["seq"]) + 1 if head else 1
+    row: dict[str, Any] = {
+        "seq": seq, "at": now(), "actor": actor, "action": action,
+        "subject": subject[:200],
+        "detail": json.dumps(detail, ensure_ascii=False, sort_keys=True, default=str),
+        "previous": head["hash"] if head else BEGINNING,
+    }
+    key = home_key(ledger.settings.home, "trail.key")
+    row["hash"] = digest(row)
+    row["seal"] = _seal(key, "row", row["hash"])
+    connection.execute(insert(AUDIT_TRAIL).values(row))
+    fresh = {"seq": row["seq"], "hash": row["hash"], "seal": _seal(key, "head", row["hash"])}
+    change = update(TRAIL_HEAD) if head else insert(TRAIL_HEAD).values(id=_HEAD)
+    connection.execute(change.values(fresh))
+    return seq
+
+
+def record(ledger: Ledger, actor: str, action: str, subject: str = "", **detail: Any) -> int:
+    """Add a row in a transaction of its own."""
+    with ledger.transaction() as connection:
+        return append(ledger, connection, actor, action, subject, **detail)
+
+
+def digest(row: RowMapping | dict[str, Any]) -> str:
+    """A row's hash: SHA-256 over the JSON list of what it says and the hash before it."""
+    at = row["at"].isoformat(timespec="microseconds") if isinstance(row["at"], datetime) else row["at"]
+    said = [row["seq"], at, row["actor"], row["action"], row["subject"], row["detail"], row["previous"]]
+    return sha256(json.dumps(said, ensure_ascii=False).encode()).hexdigest()
+
+
+def entries(connection: Connection) -> Iterator[RowMapping]:
+    """All rows in order, a piece at a time."""
+    found = connection.execution_options(yield_per=1_000).execute(
+        select(AUDIT_TRAIL).order_by(AUDIT_TRAIL.c.seq)
+    )
+    yield from found.mappings()
+
+
+def verify(ledger: Ledger) -> Verdict:
+    """Walk the whole trail."""
+    key = home_key(ledger.settings.home, "trail.key")
+    count, previous = 0, BEGINNING
+    with ledger.reading() as connection:
+        for row in entries(connection):
+            trouble = _trouble(row, count + 1, previous, key)
+            if trouble:
+                return Verdict(count, min(int(row["seq"]), count + 1), trouble)
+            count, previous = count + 1, row["hash"]
+        head = connection.execute(select(TRAIL_HEAD)).mappings().first()
+    if head is None and count == 0:
+        return Verdict(0, None, None)
+    if head is None or head["seq"] != count or head["hash"] != previous:
+        return Verdict(count, count + 1, "The newest entries are missing.")
+    if not hmac.compare_digest(head["seal"], _seal(key, "head", head["hash"])):
+        return Verdict(count, count, "The seal of the newest entry is not ours.")
+    return Verdict(count, None, None)
+
+
+def _trouble(row: RowMapping, expected: int, previous: str, key: bytes) -> str | None:
+    if row["seq"] != expected:
+        return "An entry is missing or was moved."
+    if row["previous"] != previous:
+        return "An entry does not follow the one before it."
+    if digest(row) != row["hash"]:
+        return "An entry was altered."
+    if not hmac.compare_digest(row["seal"], _seal(key, "row", row["hash"])):
+        return "The seal of an entry is not ours."
+    return None
+
+
+def _seal(key: bytes, purpose: str, text: str) -> str:
+    return hmac.digest(key, f"{purpose}:{text}".encode(), "sha256").hex()

@@ -1,0 +1,3 @@
+"""The ledger's tables of refunds."""
+
+from __future__ import annotations
