@@ -38,6 +38,8 @@ from loaders.store.reader import SOURCES, Reader, Row
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from dashboard.operations.refunds import Refunds
+
 _UPLOAD_LIMIT_S = 1800
 
 
@@ -59,6 +61,13 @@ class Services:
     def people(self) -> People:
         """What people keep: views, notes, alerts and reports."""
         return People(self.settings, self.reader, self.say, self.language)
+
+    @cached_property
+    def refunds(self) -> Refunds:
+        """Refunds: what may be given back, and giving it back."""
+        from dashboard.operations.refunds import Refunds
+
+        return Refunds(self.settings, self.reader, self.people.ledger)
 
     @property
     def timezone(self) -> str:
