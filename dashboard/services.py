@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from dashboard.operations.refunds import Refunds
+    from dashboard.refund_desk import RefundDesk
 
 _UPLOAD_LIMIT_S = 1800
 
@@ -68,6 +69,17 @@ class Services:
         from dashboard.operations.refunds import Refunds
 
         return Refunds(self.settings, self.reader, self.people.ledger)
+
+    @cached_property
+    def refund_desk(self) -> RefundDesk:
+        """Refunds as this person may see and make them."""
+        from dashboard.refund_desk import RefundDesk
+
+        return RefundDesk(self.refunds, self.acting)
+
+    def acting(self) -> Person:
+        """Who acts now, with the rights held at this moment."""
+        return self.person
 
     @property
     def timezone(self) -> str:

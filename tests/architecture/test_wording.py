@@ -13,6 +13,9 @@ from dashboard.charts.answers import WEEKDAYS
 from dashboard.metrics.catalogue import metrics
 from dashboard.screens.bar import COMPARISONS
 from dashboard.screens.conversion import RATES
+from dashboard.screens.refund_form import REASONS
+from dashboard.screens.refund_progress import NEXT, TOLD
+from dashboard.screens.refunds import DAYS, TITLES
 from dashboard.screens.retention import GRAINS, GROUPS, SHOWN
 from dashboard.wording.labels import FIELDS, WORDS
 from loaders.channels.alipay import meanings
@@ -77,6 +80,7 @@ def all_sentences() -> set[str]:
     found |= {f"{name} by day" for name in RATES.values()} | set(RATES.values())
     found |= meanings.sentences() | set(OUTCOMES.values()) | set(STATUSES.values())
     found |= {*GRAINS.values(), *GROUPS.values(), *SHOWN.values()}
+    found |= {*REASONS, *NEXT.values(), *TOLD.values(), *DAYS.values(), *TITLES.values()}
     for metric in metrics().values():
         found |= {metric.title, metric.definition}
     return found
