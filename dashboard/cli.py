@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dashboard import refund_commands
 from dashboard.terminal import Context, Day, csv_text, print_json, table_text, tell
 from loaders.errors import MdashError
 
@@ -482,6 +483,13 @@ def sandbox(context: Context, port: int, orders: int, speed: float, shuffled: bo
 
     language = context.settings().shop.language
     run(context.home, language, port, orders, speed=speed, shuffled=shuffled)
+
+
+for _command in (
+    refund_commands.refund, refund_commands.approve, refund_commands.refunds,
+    refund_commands.resolve,
+):
+    commands.add_command(_command)
 
 
 def main() -> None:
