@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dashboard.terminal import Context, Day, csv_text, print_json, table_text, tell
+from dashboard.user_commands import user
 from loaders.errors import MdashError
 
 if TYPE_CHECKING:
@@ -482,6 +483,9 @@ def sandbox(context: Context, port: int, orders: int, speed: float, shuffled: bo
 
     language = context.settings().shop.language
     run(context.home, language, port, orders, speed=speed, shuffled=shuffled)
+
+
+commands.add_command(user)
 
 
 def main() -> None:
