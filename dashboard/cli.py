@@ -12,6 +12,7 @@ import click
 
 from dashboard import refund_commands
 from dashboard.terminal import Context, Day, csv_text, print_json, table_text, tell
+from dashboard.user_commands import user
 from loaders.errors import MdashError
 
 if TYPE_CHECKING:
@@ -490,6 +491,8 @@ for _command in (
     refund_commands.resolve,
 ):
     commands.add_command(_command)
+commands.add_command(user)
+
 
 
 def main() -> None:
