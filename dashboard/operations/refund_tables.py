@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Column, Index, Integer, String, Table, Text
+from sqlalchemy import JSON, BigInteger, Column, Index, Integer, String, Table, Text
 
 from dashboard.operations.tables import METADATA, Instant
 
@@ -14,8 +14,8 @@ REFUNDS = Table(
     Column("order_no", String(64), nullable=False),
     Column("trade_no", String(64)),
     Column("store", String(80)),
-    Column("amount_fen", Integer, nullable=False),
-    Column("paid_fen", Integer, nullable=False),
+    Column("amount_fen", BigInteger, nullable=False),
+    Column("paid_fen", BigInteger, nullable=False),
     Column("reason", Text, nullable=False),
     Column("state", String(20), nullable=False),
     Column("requested_by", String(80), nullable=False),
@@ -31,8 +31,8 @@ REFUNDS = Table(
     Column("uncertain_at", Instant),
     Column("tries", Integer, nullable=False),
     Column("asks", Integer, nullable=False),
-    Column("why", JSON),
-    Column("refusal", JSON),
+    Column("why", JSON(none_as_null=True)),
+    Column("refusal", JSON(none_as_null=True)),
     Column("holder", String(160)),
     Column("lease_until", Instant),
     Index("ix_refunds_channel_order_no", "channel", "order_no"),
@@ -48,7 +48,7 @@ CANCELLATIONS = Table(
     Column("cancel_no", String(64), primary_key=True),
     Column("channel", String(40), nullable=False),
     Column("order_no", String(64), nullable=False),
-    Column("amount_fen", Integer, nullable=False),
+    Column("amount_fen", BigInteger, nullable=False),
     Column("state", String(20), nullable=False),
     Column("action", String(20)),
     Column("requested_by", String(80), nullable=False),
@@ -56,7 +56,7 @@ CANCELLATIONS = Table(
     Column("updated_at", Instant, nullable=False),
     Column("tries", Integer, nullable=False),
     Column("due_at", Instant),
-    Column("why", JSON),
+    Column("why", JSON(none_as_null=True)),
     Column("holder", String(160)),
     Column("lease_until", Instant),
     Index("ix_cancellations_channel_order_no", "channel", "order_no"),
