@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
 from dashboard.identity.rights import Person
 from dashboard.operations.ledger import now
-from dashboard.operations.refunds import Refund, Refunds, Standing, State
+from dashboard.operations.policy import fen_of_text
+from dashboard.operations.refunds import Refund, Refunds, Standing, State, why_not_approve
 from loaders.errors import Forbidden, MdashError, RefusedInput
-from loaders.records import fen_of_yuan
 from loaders.store.reader import Row
 
 MOVING = frozenset({"reserved", "submitting"})
 """States that change by themselves within seconds."""
 OPEN = frozenset({*MOVING, "awaiting_approval", "unknown"})
 """States in which a refund is neither made nor given up."""
-LONGEST_NUMBER = 64
-_YUAN_MARKS = str.maketrans("０１２３４５６７８９．", "0123456789.", "¥￥元,， ")
+_PLAIN_NUMBER = re.compile(r"[0-9A-Za-z_-]{1,56}", re.ASCII)
+_YUAN_MARKS = str.maketrans("０１２３４５６７８９．。", "0123456789..", "¥￥元,， ")
 
 
 class RefundDesk:
@@ -30,8 +31,14 @@ class RefundDesk:
         self._refunds, self._acting = refunds, acting
 
     def standing(self, trade: Mapping[str, Any]) -> Standing:
-        """What may be refunded of a trade now, and why not."""
-        return self._refunds.standing(self._acting(), trade["channel"], trade["order_no"])
+        """What may be refunded of a trade now, and why not: by the rules, or by this person."""
+        person = self._acting()
+        found = self._refunds.standing(person, trade["channel"], trade["order_no"])
+        try:
+            person.demand("refund", trade["store"], any_store=False)
+        except Forbidden as error:
+            return replace(found, why_not=found.why_not or error)
+        return found
 
     def of_trade(self, channel: str, order_no: str) -> list[Refund]:
         """A trade's refunds, newest first. Those whose cancel window is over are sent first."""
@@ -83,18 +90,8 @@ class RefundDesk:
         return self._refunds.ask_again(self._acting(), refund_no)
 
     def why_not_approve(self, refund: Refund) -> MdashError | None:
-        """Why this person cannot approve a request, said before anything is clicked."""
-        person = self._acting()
-        limit = person.role.approve_limit_fen
-        try:
-            person.demand("approve", refund.store, any_store=False)
-        except Forbidden as error:
-            return error
-        if refund.requested_by == person.name:
-            return Forbidden("You asked for this refund yourself: somebody else must approve it.")
-        if limit is not None and refund.amount_fen > limit:
-            return Forbidden("This is above what you may approve.")
-        return None
+        """Why this person cannot decide on a request, said before anything is clicked."""
+        return why_not_approve(self._acting(), refund)
 
     def digest(self, refund: Refund) -> str:
         """What an approval of this request is bound to."""
@@ -122,11 +119,11 @@ class RefundDesk:
 
 
 def _numbered(order_no: str, count: int) -> str:
-    """`M1-R2`; an order number too long for that is shortened to what is still its own."""
+    """`M1-R2`; an order number too long or odd for that stands in it as a hash."""
     tail = f"-R{count}"
-    if len(order_no) + len(tail) <= LONGEST_NUMBER:
+    if _PLAIN_NUMBER.fullmatch(order_no):
         return order_no + tail
-    return f"{order_no[:36]}-{sha256(order_no.encode()).hexdigest()[:16]}{tail}"
+    return f"R{sha256(order_no.encode()).hexdigest()[:40]}{tail}"
 
 
 def is_due(refund: Refund) -> bool:
@@ -141,13 +138,7 @@ def left_s(until: datetime | None) -> int:
 
 def fen_of_typed(text: str) -> int:
     """Whole fen of an amount as people type it: 12.5, ¥12.50, １２．５. Raises RefusedInput."""
-    try:
-        fen = fen_of_yuan(text.translate(_YUAN_MARKS))
-    except ValueError:
-        raise RefusedInput("{text} is not an amount in yuan, as 12.50 is.", text=text[:20]) from None
-    if fen <= 0:
-        raise RefusedInput("The amount of a refund is more than zero.")
-    return int(fen)
+    return fen_of_text(text.translate(_YUAN_MARKS))
 
 
 def typed(fen: int) -> str:

@@ -7,7 +7,7 @@ import math
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -49,12 +49,13 @@ class Services:
 
     def __init__(
         self, settings: Settings, answers: Answers | None = None, language: str | None = None,
-        person: Person = LOCAL,
+        person: Person = LOCAL, identify: Callable[[], Person] | None = None,
     ) -> None:
         self.settings = settings
         self.answers = answers or Answers(Reader(settings, retry_ladders()))
         self.reader = self.answers.reader
         self.person = person
+        self._identify = identify
         self.language = language or settings.shop.language
         self.say: Say = speaker(self.language)
 
@@ -78,8 +79,8 @@ class Services:
         return RefundDesk(self.refunds, self.acting)
 
     def acting(self) -> Person:
-        """Who acts now, with the rights held at this moment."""
-        return self.person
+        """Who acts now, with the rights held at this moment. Raises Forbidden if nobody does."""
+        return self._identify() if self._identify else self.person
 
     @property
     def timezone(self) -> str:

@@ -327,6 +327,15 @@ def _check_approver(person: Person, refund: Refund) -> None:
         )
 
 
+def why_not_approve(person: Person, refund: Refund) -> Forbidden | None:
+    """Why this person may not decide on this refund, before anything is clicked."""
+    try:
+        _check_approver(person, refund)
+    except Forbidden as error:
+        return error
+    return None
+
+
 def proven_refunds(loaded: Mapping[str, int], recorded: Sequence[Refund]) -> dict[str, int]:
     """Fen by refund number: those of bills and notifications, and those done in the ledger."""
     found = dict(loaded)
