@@ -23,7 +23,7 @@ from dashboard.screens import (
     retention,
     trades,
 )
-from dashboard.screens.bar import View, filter_bar
+from dashboard.screens.bar import View, filter_bar, usual_view
 from dashboard.screens.files import page_menu
 from dashboard.screens.saved import saved_views
 from dashboard.services import Services
@@ -42,12 +42,14 @@ _SCREENS: tuple[tuple[str, str, str, Render], ...] = (
     ("retention", "Retention", ":material/group:", retention.render),
     ("loyalty", "Loyalty", ":material/loyalty:", loyalty.render),
     ("trades", "Trades", ":material/receipt_long:", trades.render),
-    ("refunds", "Refunds", ":material/undo:", refunds.render),
+    ("refunds", "Refunds and approvals", ":material/undo:", refunds.render),
     ("alerts", "Alerts", ":material/notifications:", alerts.render),
     ("data", "Data", ":material/database:", data.render),
     ("definitions", "Definitions", ":material/menu_book:", definitions.render),
 )
 _ALWAYS = ("data", "definitions")
+_UNFILTERED = ("refunds",)
+"""Screens that the filters do not narrow."""
 
 
 @st.cache_resource
@@ -75,7 +77,7 @@ def _page(
             parts.empty_home(services)
             return
         try:
-            view = filter_bar(services)
+            view = usual_view(services) if name in _UNFILTERED else filter_bar(services)
             render(services, view)
             page_menu(services, name, title, view.question)
         except MdashError as error:
