@@ -46,6 +46,10 @@ FIELDS = {
     "last_paid_at": "Last purchase", "recency": "Recency score", "frequency": "Frequency score",
     "value": "Value score", "days_since": "Days since the last purchase",
     "orders_a_year": "Purchases in 365 days",
+    "role": "Role", "rights": "Rights", "stores": "Stores", "is_active": "Active",
+    "has_password": "Has a password", "second_factor": "Second factor",
+    "signed_in_at": "Last signed in", "locked_until": "Locked until",
+    "refund_limit_fen": "Refund up to (yuan)", "approve_limit_fen": "Approve up to (yuan)",
 }
 WORDS = {
     "paid": "paid", "paid_late": "paid late", "closed_by_merchant": "closed by the shop",
@@ -83,3 +87,21 @@ WORDED = frozenset(
      "line_state",
      "segment", "before", "risk", "first_attempt"}
 )
+
+ROLE_TITLES: dict[str, str] = {
+    "viewer": "viewer",
+    "analyst": "analyst",
+    "operator": "operator",
+    "approver": "approver",
+    "admin": "admin",
+}
+RIGHT_TITLES: dict[str, str] = {
+    "see": "see numbers and trades",
+    "query": "ask the channel",
+    "refund": "refund",
+    "approve": "approve refunds",
+    "export": "take data away",
+    "unmask": "unmask buyers",
+    "load": "load files and undo loads",
+    "administer": "administer accounts",
+}

@@ -14,7 +14,7 @@ from dashboard.metrics.catalogue import metrics
 from dashboard.screens.bar import COMPARISONS
 from dashboard.screens.conversion import RATES
 from dashboard.screens.retention import GRAINS, GROUPS, SHOWN
-from dashboard.wording.labels import FIELDS, WORDS
+from dashboard.wording.labels import FIELDS, RIGHT_TITLES, ROLE_TITLES, WORDS
 from loaders.channels.alipay import meanings
 from loaders.errors import MdashError
 
@@ -76,6 +76,7 @@ def all_sentences() -> set[str]:
     found |= set(FIELDS.values()) | set(WORDS.values()) | set(COMPARISONS.values()) | set(WEEKDAYS)
     found |= {f"{name} by day" for name in RATES.values()} | set(RATES.values())
     found |= meanings.sentences() | set(OUTCOMES.values()) | set(STATUSES.values())
+    found |= {*ROLE_TITLES.values(), *RIGHT_TITLES.values()}
     found |= {*GRAINS.values(), *GROUPS.values(), *SHOWN.values()}
     for metric in metrics().values():
         found |= {metric.title, metric.definition}
