@@ -17,7 +17,7 @@ from dashboard.screens.refund_form import REASONS
 from dashboard.screens.refund_progress import NEXT, TOLD
 from dashboard.screens.refunds import DAYS, TITLES
 from dashboard.screens.retention import GRAINS, GROUPS, SHOWN
-from dashboard.wording.labels import FIELDS, WORDS
+from dashboard.wording.labels import FIELDS, RIGHT_TITLES, ROLE_TITLES, WORDS
 from loaders.channels.alipay import meanings
 from loaders.errors import MdashError
 
@@ -79,6 +79,7 @@ def all_sentences() -> set[str]:
     found |= set(FIELDS.values()) | set(WORDS.values()) | set(COMPARISONS.values()) | set(WEEKDAYS)
     found |= {f"{name} by day" for name in RATES.values()} | set(RATES.values())
     found |= meanings.sentences() | set(OUTCOMES.values()) | set(STATUSES.values())
+    found |= {*ROLE_TITLES.values(), *RIGHT_TITLES.values()}
     found |= {*GRAINS.values(), *GROUPS.values(), *SHOWN.values()}
     found |= {*REASONS, *NEXT.values(), *TOLD.values(), *DAYS.values(), *TITLES.values()}
     for metric in metrics().values():
