@@ -218,14 +218,18 @@ class Refunds:
             person.demand("refund", refund.store, any_store=False)
         return self._taken_up(refund, person.name) or self.one(refund_no)
 
-    def resolve(self, *, everything: bool = False) -> list[Refund]:
+    def resolve(
+        self, *, everything: bool = False, is_stopping: Callable[[], bool] = lambda: False
+    ) -> list[Refund]:
         """Ask about refunds whose outcome is unknown, those whose time has come or everything."""
         at = now()
         found = [
             item for item in self.refunds(states=OPEN)[::-1]
             if item.state != "unknown" or everything or _is_due(item.due_at, at)
         ]
-        return self._side_by_side(found, lambda item: self._taken_up(item, SYSTEM.name))
+        return self._side_by_side(
+            found, lambda item: None if is_stopping() else self._taken_up(item, SYSTEM.name)
+        )
 
     def _taken_up(self, refund: Refund, actor: str) -> Refund | None:
         """Carry on with an open refund, unless somebody does already or it is not its time."""
