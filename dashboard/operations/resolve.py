@@ -14,7 +14,7 @@ from dashboard.operations.policy import Books, next_at, refunded_before
 from dashboard.operations.refund_records import Refund, State
 from dashboard.operations.refund_tables import REFUNDS
 from loaders.channels.protocol import Message
-from loaders.errors import ConfigurationError, MdashError, NoAnswer, RefusedInput
+from loaders.errors import MdashError, NoAnswer, RefusedInput
 from loaders.records import Answer, RefundState, refund_outcome
 from loaders.settings import Settings
 from loaders.transport import Intent
@@ -70,10 +70,13 @@ def judge_message(refund: Refund, answer: Answer[RefundState]) -> Verdict:
     if outcome == "done":
         return Verdict("done", code=code)
     if not answer.was_sent:
-        is_ours = isinstance(why, RefusedInput | ConfigurationError)
+        is_ours = isinstance(why, RefusedInput)
         return Verdict("refused" if is_ours and refund.uncertain_at is None else "unknown", why)
-    if outcome == "refused" and answer.is_verified and not answer.is_success:
-        if refund.uncertain_at is None:
+    is_first = refund.uncertain_at is None
+    if answer.is_verified and not answer.is_success and (
+        outcome == "refused" or (is_first and answer.meaning and answer.meaning.is_first_final)
+    ):
+        if is_first:
             return Verdict("refused", why, code=code)
         return Verdict("unknown", why, refusal=why, code=code)
     return Verdict("unknown", why, is_uncertain=True, code=code)
@@ -103,7 +106,7 @@ def _said(answer: Answer[RefundState]) -> MdashError:
         return answer.why
     if answer.is_success or answer.meaning is None:
         return NoAnswer(ACCEPTED)
-    return (RefusedInput if answer.is_known else NoAnswer)(answer.meaning.text)
+    return RefusedInput(answer.meaning.text)
 
 
 class Carrier:

@@ -228,7 +228,7 @@ def agree(desk: Desk, order_no: str, *, at_rest: bool = True) -> None:
             ), "done without proof"
         if item.state == "refused" and item.tries:
             assert any(
-                number == item.refund_no and answer.is_verified and answer.is_known
+                number == item.refund_no and answer.is_verified and answer.sub_code
                 and not answer.is_success for _, number, answer in desk.wire.heard
             ), "refused without proof"
 
