@@ -10,13 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dashboard.terminal import Context, Day, csv_text, print_json, table_text, tell
+from dashboard.terminal import (
+    Context,
+    Day,
+    csv_text,
+    print_json,
+    report_document,
+    table_text,
+    tell,
+)
 from loaders.errors import MdashError
 
 if TYPE_CHECKING:
     from dashboard.metrics.catalogue import Answer
     from dashboard.services import Services
-    from loaders.load import FileReport
 
 FAILED = 1
 
@@ -37,12 +44,14 @@ def commands(ctx: click.Context, home: Path | None) -> None:
 @click.pass_obj
 def load(context: Context, paths: Sequence[Path], as_json: bool) -> None:
     """Identify each file or folder by its content and load it."""
+    from dashboard.wording import speaker
     from loaders.load import load_paths
 
     settings = context.settings()
     progress = _progress() if sys.stderr.isatty() else None
     reports = load_paths(settings, list(paths), progress)
-    shown = [_report(report, settings.shop.language) for report in reports]
+    say = speaker(settings.shop.language)
+    shown = [report_document(report, say) for report in reports]
     if as_json:
         print_json(
             {
@@ -57,26 +66,6 @@ def load(context: Context, paths: Sequence[Path], as_json: bool) -> None:
         line = f"{item['status']:<10} {Path(item['path']).name}: {counts}"
         click.echo(f"{line}. {item['message']}" if item["message"] else line, err=True)
     sys.exit(max((report.exit_code for report in reports), default=0))
-
-
-def _report(report: FileReport, language: str) -> dict[str, Any]:
-    from dashboard.wording import translate
-
-    covers = report.covers
-    return {
-        "path": report.path,
-        "channel": report.channel,
-        "kind": report.kind,
-        "status": report.status,
-        "rows": report.rows,
-        "rejected": report.rejected,
-        "duplicates": report.duplicates,
-        "sha256": report.sha256,
-        "covers": [day.isoformat() for day in covers] if covers else None,
-        "message": (
-            translate(language, report.template, **report.values) if report.template else None
-        ),
-    }
 
 
 def _progress() -> Callable[[int, int, str], None]:

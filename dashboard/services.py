@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from dashboard import listings
+from dashboard.asking import query_document
 from dashboard.identity.rights import LOCAL, Person
 from dashboard.metrics.answers import Answers
 from dashboard.metrics.attention import Finding, change_of, findings
@@ -129,6 +130,10 @@ class Services:
     def trade(self, channel: str, order_no: str) -> dict[str, Any]:
         """All that is known of one trade: the trade, its refunds and its events in time order."""
         return listings.one(self.reader, channel, order_no)
+
+    def query(self, identifier: str) -> dict[str, Any]:
+        """Ask the channel about one trade now: the document of `mdash query`. Raises Forbidden."""
+        return query_document(self, identifier)[0]
 
     def change(self, earlier: Question, later: Question) -> Change | None:
         """Why conversion moved between two periods."""
