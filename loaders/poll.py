@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from threading import Event, Semaphore
+from threading import Semaphore
 
 from filelock import FileLock, Timeout
 
@@ -175,63 +175,36 @@ class _Round:
         self, settings: Settings, budget: Budget, is_stopping: Callable[[], bool]
     ) -> None:
         self._settings, self._budget, self._is_stopping = settings, budget, is_stopping
-        self._unsent = 0
-        self._is_silent = Event()
         self._ends = time.monotonic() + budget.longest_s
-
-    def _is_over(self) -> bool:
-        return self._is_stopping() or time.monotonic() > self._ends
+        self._unsent = 0
 
     def ask(self, items: Sequence[Overdue]) -> list[Asked]:
-        """Ask about each; those that a channel left alone for a while kept from being sent, again.
-
-        Ends early if the channel cannot be reached at all.
-        """
-        place = {id(item): at for at, item in enumerate(items)}
-        found: dict[int, Asked] = {}
-        waiting = list(items)
-        while waiting and not self._is_over():
-            answered = self._pass(waiting)
-            found |= {id(item.order): item for item in answered}
-            sent = {id(item.order) for item in answered if item.answer.was_sent or item.why}
-            waiting = [item for item in waiting if id(item) not in sent]
-            if not sent or not waiting:
-                break
-            self._wait({item.channel for item in waiting})
-        return [found[key] for key in sorted(found, key=place.__getitem__)]
-
-    def _pass(self, items: Sequence[Overdue]) -> list[Asked]:
-        """Ask about each once, until too many in a row could not be sent."""
-        self._unsent = 0
-        self._is_silent.clear()
+        """Ask about each, in their order, as long as the channel can be reached at all."""
         free = Semaphore(self._budget.at_once)
         futures: list[Future[Asked]] = []
         with ThreadPoolExecutor(self._budget.at_once, "poll") as pool:
             for item in paced(items, self._budget, self._is_over):
                 free.acquire()
-                if self._is_silent.is_set() or self._is_over():
+                if self._is_over():
                     break
                 futures.append(pool.submit(self._one, item))
                 futures[-1].add_done_callback(lambda _: free.release())
-        return [future.result() for future in as_completed(futures)]
+        return [future.result() for future in futures]
+
+    def _is_over(self) -> bool:
+        return (
+            self._is_stopping()
+            or self._unsent >= _UNSENT_IN_A_ROW
+            or time.monotonic() > self._ends
+        )
 
     def _one(self, item: Overdue) -> Asked:
         try:
             answer: Answer[TradeState] = remote.shared(self._settings).ask(
-                item.channel, "query", order_no=item.order_no, amount_fen=item.amount_fen
+                item.channel, "query", order_no=item.order_no, amount_fen=item.amount_fen,
+                is_paced=True,
             )
         except RefusedInput as error:
             return Asked(item, why=error)
         self._unsent = 0 if answer.was_sent else self._unsent + 1
-        if self._unsent >= _UNSENT_IN_A_ROW:
-            self._is_silent.set()
         return Asked(item, answer)
-
-    def _wait(self, channels: set[str]) -> None:
-        """Until the channels are asked again."""
-        states = remote.shared(self._settings).states()
-        until = time.monotonic() + max(
-            (states[name].opens_in_s for name in channels if name in states), default=0.0
-        )
-        while time.monotonic() < until and not self._is_over():
-            time.sleep(0.1)
