@@ -19,6 +19,7 @@ from dashboard.screens import (
     loyalty,
     overview,
     parts,
+    refunds,
     retention,
     trades,
 )
@@ -41,6 +42,7 @@ _SCREENS: tuple[tuple[str, str, str, Render], ...] = (
     ("retention", "Retention", ":material/group:", retention.render),
     ("loyalty", "Loyalty", ":material/loyalty:", loyalty.render),
     ("trades", "Trades", ":material/receipt_long:", trades.render),
+    ("refunds", "Refunds", ":material/undo:", refunds.render),
     ("alerts", "Alerts", ":material/notifications:", alerts.render),
     ("data", "Data", ":material/database:", data.render),
     ("definitions", "Definitions", ":material/menu_book:", definitions.render),

@@ -10,15 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dashboard.terminal import (
-    Context,
-    Day,
-    csv_text,
-    print_json,
-    report_document,
-    table_text,
-    tell,
-)
+from dashboard import refund_commands
+from dashboard.terminal import Context, Day, csv_text, print_json, table_text, tell
+from dashboard.user_commands import user
 from loaders.errors import MdashError
 
 if TYPE_CHECKING:
@@ -44,6 +38,7 @@ def commands(ctx: click.Context, home: Path | None) -> None:
 @click.pass_obj
 def load(context: Context, paths: Sequence[Path], as_json: bool) -> None:
     """Identify each file or folder by its content and load it."""
+    from dashboard.terminal import report_document
     from dashboard.wording import speaker
     from loaders.load import load_paths
 
@@ -471,6 +466,15 @@ def sandbox(context: Context, port: int, orders: int, speed: float, shuffled: bo
 
     language = context.settings().shop.language
     run(context.home, language, port, orders, speed=speed, shuffled=shuffled)
+
+
+for _command in (
+    refund_commands.refund, refund_commands.approve, refund_commands.refunds,
+    refund_commands.resolve,
+):
+    commands.add_command(_command)
+commands.add_command(user)
+
 
 
 def main() -> None:
