@@ -103,8 +103,8 @@ def query_document(services: Services, identifier: str) -> tuple[Document, int]:
     """Ask about one trade now, and record who did. Ends within 4 times the channel's time-out and
     15 seconds. Raises Forbidden, and RefusedInput for an id that many trades have.
     """
-    services.person.demand("query")
-    known, is_ours = _meant(services, identifier)
+    known, store, is_ours = _meant(services, identifier)
+    services.acting().demand("query", store, any_store=not is_ours)
     _record(services, known)
     answer = _asked(services, known, is_ours)
     document = answer_document(services, known, answer)
@@ -114,7 +114,7 @@ def query_document(services: Services, identifier: str) -> tuple[Document, int]:
 
 def _record(services: Services, known: Known) -> None:
     audit.record(
-        services.people.ledger, services.person.name, "trade_queried",
+        services.people.ledger, services.acting().name, "trade_queried",
         f"{known.channel}/{known.order_no}",
     )
 
@@ -139,8 +139,8 @@ def _is_recorded(services: Services) -> bool:
     return True
 
 
-def _meant(services: Services, identifier: str) -> tuple[Known, bool]:
-    """Which trade is meant, and whether the store knows it."""
+def _meant(services: Services, identifier: str) -> tuple[Known, str | None, bool]:
+    """Which trade is meant, its store, and whether we know of it."""
     found = services.find_trades(identifier)
     if len(found) > 1:
         raise RefusedInput(
@@ -148,9 +148,9 @@ def _meant(services: Services, identifier: str) -> tuple[Known, bool]:
         )
     if found:
         names = ("channel", "order_no", "trade_no", "amount_fen")
-        return Known(*(found[0][name] for name in names)), True
+        return Known(*(found[0][name] for name in names)), found[0]["store"], True
     channels = polling.can_be_asked(services.settings) or list(CHANNELS)
-    return Known(channels[0], identifier.strip()), False
+    return Known(channels[0], identifier.strip()), None, False
 
 
 def _is_absent(answer: Answer[TradeState]) -> bool:

@@ -232,15 +232,9 @@ def _answer_document(services: Services, answer: Answer) -> dict[str, Any]:
 @click.pass_obj
 def trade(context: Context, identifier: str, as_json: bool) -> None:
     """Everything known of one trade, by any id."""
-    from loaders.errors import RefusedInput
+    from dashboard.trade_document import trade_document
 
-    services = context.services()
-    found = services.find_trades(identifier)
-    if not found:
-        raise RefusedInput("There is no trade with this id.")
-    story = services.trade(found[0]["channel"], found[0]["order_no"])
-    story["matches"] = len(found)
-    document = services.json_ready(story)
+    document = trade_document(context.services(), identifier)
     if as_json:
         print_json(document)
         return

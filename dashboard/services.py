@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from dashboard.operations.refunds import Refunds
     from dashboard.refund_desk import RefundDesk
+    from dashboard.trade_desk import TradeDesk
 
 _UPLOAD_LIMIT_S = 1800
 
@@ -123,9 +124,9 @@ class Services:
 
     def find_trades(self, identifier: str, limit: int = 50) -> list[Row]:
         """Trades that a pasted id belongs to: order, trade, refund, notification or buyer."""
-        return listings.find(self.reader, self._spellings(identifier.strip()), limit)
+        return listings.find(self.reader, self.spellings(identifier.strip()), limit)
 
-    def _spellings(self, text: str) -> list[str]:
+    def spellings(self, text: str) -> list[str]:
         """The id itself, and what a buyer's own id is stored as."""
         if not text or self.reader.is_empty:
             return []
@@ -148,6 +149,13 @@ class Services:
         """How many trades were created in a period, and all of them as a stream, oldest first."""
         with listings.every(self.reader, question) as found:
             yield found
+
+    @cached_property
+    def trade_desk(self) -> TradeDesk:
+        """Trades with their verdicts, as this person may see them."""
+        from dashboard.trade_desk import TradeDesk
+
+        return TradeDesk(self)
 
     def trade(self, channel: str, order_no: str) -> dict[str, Any]:
         """All that is known of one trade: the trade, its refunds and its events in time order."""
