@@ -470,7 +470,6 @@ for _command in (
 commands.add_command(user)
 
 
-
 def main() -> None:
     """Run `mdash`; no traceback ever reaches a user."""
     try:

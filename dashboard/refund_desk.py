@@ -13,6 +13,7 @@ from dashboard.identity.rights import Person
 from dashboard.operations.ledger import now
 from dashboard.operations.policy import fen_of_text
 from dashboard.operations.refunds import Refund, Refunds, Standing, State, why_not_approve
+from dashboard.wording import translate
 from loaders.errors import Forbidden, MdashError, RefusedInput
 from loaders.store.reader import Row
 
@@ -41,12 +42,18 @@ class RefundDesk:
         return found
 
     def of_trade(self, channel: str, order_no: str) -> list[Refund]:
-        """A trade's refunds, newest first. Those whose cancel window is over are sent first."""
-        found = self._refunds.refunds(channel=channel, order_no=order_no)
-        if any(is_due(refund) for refund in found):
+        """A trade's refunds, newest first."""
+        return self._refunds.refunds(channel=channel, order_no=order_no)
+
+    def again(self, seen: Sequence[Refund]) -> list[Refund]:
+        """Refunds as they stand now; those whose cancel window is over are sent first."""
+        if any(is_due(refund) for refund in seen):
             self._refunds.send_due()
-            return self._refunds.refunds(channel=channel, order_no=order_no)
-        return found
+        return [self._refunds.one(refund.refund_no) for refund in seen]
+
+    def one(self, refund_no: str) -> Refund:
+        """One refund as it stands. Raises RefusedInput."""
+        return self._refunds.one(refund_no)
 
     def next_number(self, trade: Mapping[str, Any], made: Sequence[Refund]) -> str:
         """The number of a trade's next refund.
@@ -61,6 +68,11 @@ class RefundDesk:
         while (number := _numbered(order_no, count)) in known:
             count += 1
         return number
+
+    def reason(self, usual: str, words: str) -> str:
+        """A usual reason in the shop's language, as the buyer may read it, and somebody's own words."""
+        told = translate(self._refunds.settings.shop.language, usual)
+        return " · ".join(filter(None, (told, " ".join(words.split()))))
 
     def request(
         self, channel: str, order_no: str, amount_fen: int, reason: str, number: str
@@ -158,7 +170,7 @@ def rows_of(refunds: Iterable[Refund], say: Callable[..., str]) -> list[Row]:
             "order_no": refund.order_no, "amount_fen": refund.amount_fen,
             "refund_state": f"refund_{refund.state}", "reason_given": refund.reason,
             "requested_by": refund.requested_by, "approved_by": refund.approved_by,
-            "requested_at": refund.requested_at, "age_s": _age_s(refund.requested_at),
+            "requested_at": refund.requested_at, "age_s": age_s(refund.requested_at),
             "updated_at": refund.updated_at, "asked_at": refund.asked_at, "asks": refund.asks,
             "next_at": refund.due_at,
             "channel": refund.channel, "trade_no": refund.trade_no, "store": refund.store,
@@ -168,10 +180,6 @@ def rows_of(refunds: Iterable[Refund], say: Callable[..., str]) -> list[Row]:
     ]
 
 
-def _age_s(at: datetime) -> float:
-    return max(1.0, (now() - at).total_seconds())
-
-
-def kept(text: str) -> str:
-    """A line of somebody's own words: no control characters, no doubled spaces."""
-    return re.sub(r"[\s\x00-\x1f\x7f]+", " ", text).strip()
+def age_s(at: datetime) -> int:
+    """Whole seconds since an instant, at least one."""
+    return max(1, round((now() - at).total_seconds()))

@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 
 from dashboard import listings
 from dashboard.asking import query_document
+from dashboard.identity.accounts import Accounts
 from dashboard.identity.rights import LOCAL, Person
 from dashboard.metrics.answers import Answers
 from dashboard.metrics.attention import Finding, change_of, findings
@@ -64,7 +65,13 @@ class Services:
     @cached_property
     def people(self) -> People:
         """What people keep: views, notes, alerts and reports."""
-        return People(self.settings, self.reader, self.say, self.language)
+        return People(self.settings, self.reader, self.say, self.language, self.person.name)
+
+    @property
+    def accounts(self) -> Accounts:
+        """Accounts and roles. Raises Forbidden."""
+        self.person.demand("administer")
+        return Accounts(self.people.ledger)
 
     @cached_property
     def refunds(self) -> Refunds:

@@ -6,6 +6,7 @@ Secrets are read from files (or the environment) and never printed.
 from __future__ import annotations
 
 from decimal import Decimal
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -121,6 +122,43 @@ class Refunding(BaseModel):
         return None if self.max_amount is None else int(self.max_amount.scaleb(2))
 
 
+class Oidc(BaseModel):
+    """An OpenID Connect provider; its people are known by verified mail address."""
+
+    model_config = ConfigDict(extra="forbid")
+    client_id: str
+    client_secret_file: str = ""
+    client_secret: SecretStr | None = None
+    server_metadata_url: str
+    label: str = "OpenID Connect"
+
+
+class Identity(BaseModel):
+    """Sessions of people who signed in, and the sign-in service of the house if it has one."""
+
+    model_config = ConfigDict(extra="forbid")
+    idle_minutes: int = Field(default=30, ge=1, le=24 * 60)
+    session_hours: int = Field(default=12, ge=1, le=7 * 24)
+    oidc: Oidc | None = None
+
+
+class Server(BaseModel):
+    """Where the dashboard listens. Beyond this machine only once there are accounts."""
+
+    model_config = ConfigDict(extra="forbid")
+    address: str = "127.0.0.1"
+
+    @field_validator("address")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        return str(ip_address(value))
+
+    @property
+    def is_loopback(self) -> bool:
+        """True if nobody but this machine is served."""
+        return ip_address(self.address).is_loopback
+
+
 class Settings(BaseSettings):
     """Everything `mdash.toml` says. `channels` keeps each channel's own table unread."""
 
@@ -134,6 +172,8 @@ class Settings(BaseSettings):
     mail: Mail = Field(default_factory=Mail)
     receiver: Receiver = Field(default_factory=Receiver)
     refunds: Refunding = Field(default_factory=Refunding)
+    identity: Identity = Field(default_factory=Identity)
+    server: Server = Field(default_factory=Server)
     channels: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
     @classmethod

@@ -13,15 +13,16 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
 
 from dashboard.identity import codes, passwords
-from dashboard.identity.rights import LOCAL, ROLES, SYSTEM, Person, Role, rights_of
+from dashboard.identity.rights import LOCAL, NOBODY, ROLES, SYSTEM, Person, Role, rights_of
 from dashboard.identity.tables import ACCOUNTS, FAILED_SIGN_INS, OWN_ROLES, SESSIONS
 from dashboard.operations import audit
 from dashboard.operations.ledger import Ledger, now
+from dashboard.operations.tables import NOTES, REPORT_SCHEDULES, SAVED_VIEWS
 from loaders.errors import Forbidden, RefusedInput
 
 MAX_NAME, MAX_ACCOUNTS, MAX_ROLES = 64, 1_000, 100
 _NAME = re.compile(r"\w[\w.@+-]*")
-_RESERVED = {LOCAL.name, SYSTEM.name}
+_RESERVED = {LOCAL.name, NOBODY.name, SYSTEM.name}
 _MAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,180}")
 
 
@@ -39,6 +40,11 @@ class Account:
     created_at: datetime
     signed_in_at: datetime | None
     locked_until: datetime | None
+
+    @property
+    def is_locked(self) -> bool:
+        """True while failed tries keep everybody out of it."""
+        return self.locked_until is not None and self.locked_until > now()
 
 
 class Accounts:
@@ -88,6 +94,7 @@ class Accounts:
             with self._ledger.transaction() as connection:
                 _first(connection, role)
                 self._insert(connection, LOCAL.name, wanted, role, kept)
+                _hand_over(connection, wanted)
         else:
             with self._acting(actor, wanted) as (connection, acting):
                 _may_give(acting, _role(connection, role))
@@ -307,6 +314,13 @@ def _first(connection: Connection, role: str) -> None:
         raise Forbidden("There are accounts already: say which administrator does this.")
     if not _role(connection, role).covers(ROLES["admin"]):
         raise RefusedInput("The first account is an administrator's: its role is admin.")
+
+
+def _hand_over(connection: Connection, name: str) -> None:
+    """What was kept while there were no accounts is the first administrator's."""
+    for owner in (SAVED_VIEWS.c.owner, REPORT_SCHEDULES.c.owner, NOTES.c.author):
+        change = update(owner.table).where(owner == LOCAL.name)
+        connection.execute(change.values({owner.name: name}))
 
 
 def _keep_an_administrator(connection: Connection) -> None:

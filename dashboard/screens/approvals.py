@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import streamlit as st
 
 from dashboard.operations.refunds import Refund
+from dashboard.refund_desk import age_s
 from dashboard.screens import parts
 from dashboard.screens.acting import act, said
 from dashboard.screens.bar import View
+from dashboard.screens.refund_progress import progress
 from dashboard.services import Services
 from dashboard.wording.formats import instant, money, plain, seconds
 from dashboard.wording.tables import word
@@ -19,6 +19,7 @@ def approvals(services: Services, _view: View) -> None:
     """The queue, the oldest first."""
     say = services.say
     said(services, "approvals")
+    _decided(services)
     found = services.refund_desk.waiting()
     if not found:
         st.success(say("Nothing waits for approval."), icon=":material/check_circle:")
@@ -31,14 +32,14 @@ def approvals(services: Services, _view: View) -> None:
 def _one(services: Services, refund: Refund) -> None:
     say = services.say
     amount = money(refund.amount_fen, services.language)
+    age = seconds(age_s(refund.requested_at), services.language)
     st.markdown(say(
         "**{amount}** of order **{order}** · {reason}",
         amount=plain(amount), order=plain(refund.order_no), reason=plain(refund.reason),
     ))
     st.caption(say(
         "Asked for by {name}, {age} ago ({at}). {trade}", name=plain(refund.requested_by),
-        age=_age(services, refund), at=instant(refund.requested_at, services.timezone),
-        trade=_trade(services, refund),
+        age=age, at=instant(refund.requested_at, services.timezone), trade=_trade(services, refund),
     ))
     why_not = services.refund_desk.why_not_approve(refund)
     if why_not is not None:
@@ -46,11 +47,6 @@ def _one(services: Services, refund: Refund) -> None:
     else:
         _decide(services, refund, amount)
     parts.trade_link(services, refund.order_no)
-
-
-def _age(services: Services, refund: Refund) -> str:
-    now = datetime.now(UTC).replace(tzinfo=None)
-    return seconds(max(1.0, (now - refund.requested_at).total_seconds()), services.language)
 
 
 def _trade(services: Services, refund: Refund) -> str:
@@ -72,7 +68,7 @@ def _decide(services: Services, refund: Refund, amount: str) -> None:
         st.button(
             say("Approve {amount}", amount=amount), key=f"yes-{no}", type="primary",
             icon=":material/check:", on_click=act,
-            args=("approvals", lambda: desk.approve(no, seen)),
+            args=("approvals", lambda: _keep(desk.approve(no, seen))),
         )
         with st.popover(say("Decline"), icon=":material/block:"), st.form(f"no-{no}", border=False):
             st.text_input(say("Why it is declined"), key=f"why-{no}", max_chars=200)
@@ -84,4 +80,15 @@ def _decide(services: Services, refund: Refund, amount: str) -> None:
 
 def _decline(services: Services, number: str) -> None:
     reason = str(st.session_state.get(f"why-{number}") or "")
-    act("approvals", lambda: services.refund_desk.decline(number, reason))
+    act("approvals", lambda: _keep(services.refund_desk.decline(number, reason)))
+
+
+def _keep(refund: Refund) -> None:
+    st.session_state["decided"] = refund.refund_no
+
+
+def _decided(services: Services) -> None:
+    """What became of the request that was decided last in this tab."""
+    if "decided" in st.session_state:
+        refund = services.refund_desk.one(st.session_state["decided"])
+        progress(services, [refund])

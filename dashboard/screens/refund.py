@@ -22,7 +22,7 @@ def refund_panel(services: Services, trade: dict[str, Any]) -> None:
     st.subheader(say("Refund this order"), anchor=False)
     _amounts(services, standing)
     _rules(services, standing)
-    progress(services, trade, made)
+    progress(services, made)
     if standing.why_not is not None:
         st.info(why(standing.why_not, say), icon=":material/block:")
         return

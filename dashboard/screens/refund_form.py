@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard.operations.refunds import Refund, Standing
-from dashboard.refund_desk import fen_of_typed, kept, typed
+from dashboard.refund_desk import fen_of_typed, typed
 from dashboard.screens.acting import act, said
 from dashboard.services import Services
 from dashboard.wording.formats import money, plain
@@ -38,9 +38,9 @@ def refund_form(
             help=say("The channel may show the reason to the buyer. Write no personal data."),
         )
         if st.form_submit_button(say("Check the refund"), icon=":material/fact_check:"):
-            told = " · ".join(filter(None, (say(reason), kept(words))))
-            _check(services, standing, form, amount, told)
-    said(services, key)
+            told = services.refund_desk.reason(reason, words)
+            act(_place(trade), lambda: _check(services, standing, form, amount, told))
+    said(services, _place(trade))
     if "amount_fen" in form:
         _confirm(services, trade, standing, form)
 
@@ -59,16 +59,13 @@ def _place(trade: dict[str, Any]) -> str:
 
 
 def _check(services: Services, standing: Standing, form: _Form, amount: str, reason: str) -> None:
+    """Raises RefusedInput for what cannot be asked; otherwise it waits for its confirmation."""
     form.pop("amount_fen", None)
-
-    def check() -> None:
-        fen = fen_of_typed(amount)
-        if fen > standing.most_fen:
-            most = money(standing.most_fen, services.language)
-            raise RefusedInput("At most {amount} can be refunded.", amount=most)
-        form.update(amount_fen=fen, reason=reason)
-
-    act(form["number"], check)
+    fen = fen_of_typed(amount)
+    if fen > standing.most_fen:
+        most = money(standing.most_fen, services.language)
+        raise RefusedInput("At most {amount} can be refunded.", amount=most)
+    form.update(amount_fen=fen, reason=reason)
 
 
 def _confirm(services: Services, trade: dict[str, Any], standing: Standing, form: _Form) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import streamlit as st
 
@@ -21,27 +20,22 @@ _ICONS = {
 }
 
 
-def progress(services: Services, trade: dict[str, Any], made: Sequence[Refund]) -> None:
-    """The refunds of a trade, newest first; what moves is looked at again by itself."""
+def progress(services: Services, made: Sequence[Refund]) -> None:
+    """Refunds as they stand; what moves is looked at again by itself."""
     if not made:
         return
     states = {refund.state for refund in made}
     every = "1s" if states & MOVING else "5s" if states & {"unknown", "awaiting_approval"} else None
-    place = (trade["channel"], trade["order_no"])
-    seen = _signature(made)
+    seen = [(refund.refund_no, refund.state) for refund in made]
 
     def live() -> None:
-        found = services.refund_desk.of_trade(*place)
-        if _signature(found) != seen:
+        found = services.refund_desk.again(made)
+        if [(refund.refund_no, refund.state) for refund in found] != seen:
             st.rerun()
         for refund in found:
             _one(services, refund)
 
     st.fragment(live, run_every=every)()
-
-
-def _signature(made: Sequence[Refund]) -> list[tuple[str, str]]:
-    return [(refund.refund_no, refund.state) for refund in made]
 
 
 def _one(services: Services, refund: Refund) -> None:

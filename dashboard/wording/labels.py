@@ -52,6 +52,10 @@ FIELDS = {
     "asked_at": "Last asked", "asks": "Times asked", "next_at": "Next try", "batch": "From file",
     "identifier": "Id in the file", "why_not": "Why not", "twin_order_no": "Other order",
     "twin_paid_at": "Other paid at", "apart_s": "Apart",
+    "role": "Role", "rights": "Rights", "stores": "Stores", "is_active": "Active",
+    "has_password": "Has a password", "second_factor": "Second factor",
+    "signed_in_at": "Last signed in", "locked_until": "Locked until",
+    "refund_limit_fen": "Refund up to (yuan)", "approve_limit_fen": "Approve up to (yuan)",
 }
 WORDS = {
     "paid": "paid", "paid_late": "paid late", "closed_by_merchant": "closed by the shop",
@@ -92,3 +96,21 @@ WORDED = frozenset(
      "line_state", "refund_state",
      "segment", "before", "risk", "first_attempt"}
 )
+
+ROLE_TITLES: dict[str, str] = {
+    "viewer": "viewer",
+    "analyst": "analyst",
+    "operator": "operator",
+    "approver": "approver",
+    "admin": "admin",
+}
+RIGHT_TITLES: dict[str, str] = {
+    "see": "see numbers and trades",
+    "query": "ask the channel",
+    "refund": "refund",
+    "approve": "approve refunds",
+    "export": "take data away",
+    "unmask": "unmask buyers",
+    "load": "load files and undo loads",
+    "administer": "administer accounts",
+}

@@ -20,7 +20,7 @@ from dashboard.screens.refunds import DAYS, TITLES
 from dashboard.screens.retention import GRAINS, GROUPS, SHOWN
 from dashboard.screens.trade import BY, FACTS
 from dashboard.wording import trades
-from dashboard.wording.labels import FIELDS, WORDS
+from dashboard.wording.labels import FIELDS, RIGHT_TITLES, ROLE_TITLES, WORDS
 from loaders.channels.alipay import meanings
 from loaders.errors import MdashError
 
@@ -85,6 +85,7 @@ def all_sentences() -> set[str]:
     for words in (trades.STATES, trades.STEPS, trades.SAYINGS, trades.LANES, BY):
         found |= set(words.values())
     found |= templates() | set(FACTS)
+    found |= {*ROLE_TITLES.values(), *RIGHT_TITLES.values()}
     found |= {*GRAINS.values(), *GROUPS.values(), *SHOWN.values()}
     found |= {*REASONS, *NEXT.values(), *TOLD.values(), *DAYS.values(), *TITLES.values()}
     for metric in metrics().values():
