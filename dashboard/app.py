@@ -53,10 +53,10 @@ _SCREENS: tuple[tuple[str, str, str, Render], ...] = (
     ("data", "Data", ":material/database:", data.render),
     ("definitions", "Definitions", ":material/menu_book:", definitions.render),
 )
+# Screens without the filter bar, for those who have the right.
 _OFFICE: tuple[tuple[str, str, str, Callable[[Services], None], Right], ...] = (
     ("accounts", "Accounts", ":material/manage_accounts:", accounts.render, "administer"),
 )
-"""Screens without the filter bar, for those who have the right."""
 _ALWAYS = ("data", "definitions")
 _UNFILTERED = ("refunds",)
 """Screens that the filters do not narrow."""
