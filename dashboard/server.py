@@ -27,6 +27,7 @@ from dashboard.identity.guard import Guard, Headers
 from dashboard.identity.routes import SignInRoutes
 from dashboard.operations.ledger import Ledger
 from dashboard.operations.scheduler import run_schedule
+from dashboard.screens.focus import SCRIPT
 from dashboard.services import Services
 from dashboard.wording import translate
 from loaders.errors import ConfigurationError
@@ -68,7 +69,7 @@ def application(settings: Settings) -> st.App:
         Path(__file__).with_name("app.py"), lifespan=lifespan,
         routes=[*routes, *SignInRoutes(settings, ledger).routes()],
         middleware=[
-            Middleware(Headers, settings=settings, scripts=_own_scripts()),
+            Middleware(Headers, settings=settings, scripts=[*_own_scripts(), SCRIPT]),
             Middleware(Guard, settings=settings, ledger=ledger, over=_whole_run()),
         ],
     )
