@@ -11,6 +11,7 @@ from typing import Any
 from loaders.store.connection import ID_BUCKETS
 from loaders.store.reader import Reader, Row
 
+_FEW = 16
 Key = tuple[str, str]
 """A trade's channel and order number."""
 
@@ -51,7 +52,7 @@ def matches(
     if not asked or reader.is_empty:
         return {name: [] for name in spellings}
     texts = [text for text, _ in asked]
-    days = _home_days(reader, texts)
+    days = _all_days(home_days(reader, texts))
     found: dict[str, list[Key]] = {name: [] for name in spellings}
     if not days:
         return found
@@ -63,17 +64,34 @@ def matches(
     return found
 
 
-def _home_days(reader: Reader, ids: Sequence[str]) -> list[date]:
-    """Home days of the orders that any of these ids may belong to, newest first."""
-    rows = reader.rows("select distinct id_hash(unnest($ids)) as id_hash", {"ids": list(ids)})
-    hashes = [row["id_hash"] for row in rows]
-    buckets = sorted({value % ID_BUCKETS for value in hashes})
-    found = reader.rows(
-        "select distinct home_day from lake.id_days where bucket in"
-        f" ({', '.join(map(str, buckets))}) and id_hash in ({', '.join(map(str, hashes))})"
-        " order by home_day desc"
+def home_days(reader: Reader, ids: Sequence[str]) -> dict[str, list[date]]:
+    """For each of these ids, home days of the orders that it may belong to, newest first."""
+    rows = reader.rows(
+        "select id, id_hash(id) as id_hash from (select unnest($ids) as id)", {"ids": list(ids)}
     )
-    return [row["home_day"] for row in found]
+    hashes = {row["id"]: row["id_hash"] for row in rows}
+    days: dict[int, list[date]] = defaultdict(list)
+    for row in reader.rows(_days_sql(sorted(set(hashes.values())))) if hashes else ():
+        days[row["id_hash"]].append(row["home_day"])
+    return {name: sorted(days[hashes[name]], reverse=True) for name in ids}
+
+
+def _days_sql(hashes: Sequence[int]) -> str:
+    """A few ids are each looked for in their own bucket; many are looked for together."""
+    table = "select distinct id_hash, home_day from lake.id_days where"
+    if len(hashes) <= _FEW:
+        return " union all ".join(
+            f"{table} bucket = {value % ID_BUCKETS} and id_hash = {value}" for value in hashes
+        )
+    buckets = sorted({value % ID_BUCKETS for value in hashes})
+    return (
+        f"{table} bucket in ({', '.join(map(str, buckets))})"
+        f" and id_hash in ({', '.join(map(str, hashes))})"
+    )
+
+
+def _all_days(found: Mapping[str, Sequence[date]]) -> list[date]:
+    return sorted({day for days in found.values() for day in days}, reverse=True)
 
 
 def histories(reader: Reader, keys: Sequence[Key]) -> tuple[list[History], Coverage]:
@@ -81,7 +99,7 @@ def histories(reader: Reader, keys: Sequence[Key]) -> tuple[list[History], Cover
 
     The number of questions asked of the store does not depend on how many trades there are.
     """
-    days = _home_days(reader, [order_no for _, order_no in keys]) if keys else []
+    days = _all_days(home_days(reader, [order_no for _, order_no in keys])) if keys else []
     if not days:
         return [], Coverage()
     wanted = {

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from dashboard.histories import home_days
 from dashboard.metrics.question import Question
 from dashboard.metrics.spread import STAGES
 from loaders.errors import RefusedInput, UnknownMetric
@@ -26,8 +27,9 @@ PICKS: Mapping[str, str] = {
 def find(reader: Reader, spellings: Sequence[str], limit: int) -> list[Row]:
     """Trades that any of these spellings of an id belongs to."""
     found: dict[tuple[str, str], Row] = {}
+    known = home_days(reader, spellings) if spellings else {}
     for wanted in spellings:
-        days = reader.home_days(wanted)[:limit]
+        days = known[wanted][:limit]
         if not days:
             continue
         for row in reader.rows(_FIND, {"days": days, "id": wanted, "limit": limit}):

@@ -99,8 +99,8 @@ def notifications(folder: Path) -> None:
          f"{1 / sdk:.0f}/s on one core")
 
 
-def pages(home: Path, trades: int) -> tuple[float, float]:
-    """Seconds of the queries behind the pages, and of a look-up by id (medians)."""
+def pages(home: Path, trades: int) -> tuple[float, float, float]:
+    """Seconds of the queries behind the pages, of a look-up by id, and of one trade's page (medians)."""
     services = Services(load_settings(home))
     last = inputs.FIRST + timedelta(days=inputs.DAYS - 1)
     month = Question(last - timedelta(days=29), last)
@@ -116,12 +116,17 @@ def pages(home: Path, trades: int) -> tuple[float, float]:
     def one_id() -> None:
         assert services.find_trades(f"N{trades * 7 // 11:010}")
 
+    def one_trade() -> None:
+        assert services.trade_desk.one("alipay", f"N{trades * 7 // 11:010}").steps()
+
     every_page()
     one_id()
+    one_trade()
     page = sorted(timed(every_page) for _ in range(5))[2]
     found = sorted(timed(one_id) for _ in range(9))[4]
+    read = sorted(timed(one_trade) for _ in range(9))[4]
     services.reader.close()
-    return page, found
+    return page, found, read
 
 
 def scale(folder: Path) -> None:
@@ -132,11 +137,14 @@ def scale(folder: Path) -> None:
     began = time.perf_counter()
     large = inputs.store_of(folder / "large", key, TRADES)
     print(f"a store of {TRADES} trades made in {time.perf_counter() - began:.0f} s", flush=True)
-    (page, found), (big_page, big_found) = pages(small, TRADES // 100), pages(large, TRADES)
+    page, found, read = pages(small, TRADES // 100)
+    big_page, big_found, big_read = pages(large, TRADES)
     told("scale: a page's queries, 100 times the trades", big_page / page, "<= 4",
          f"{big_page * 1000:.0f} ms against {page * 1000:.0f} ms")
     told("scale: a look-up by id, 100 times the trades", big_found / found, "<= 2",
          f"{big_found * 1000:.0f} ms against {found * 1000:.0f} ms")
+    told("scale: one trade's page, 100 times the trades", big_read / read, "<= 2",
+         f"{big_read * 1000:.0f} ms against {read * 1000:.0f} ms")
     empty = mdash(inputs.new_home(folder / "empty", key), "load", str(log))[0]
     full = mdash(large, "load", str(log))[0]
     told("scale: 10,000 messages into it, against empty", full / empty, "<= 2",

@@ -130,6 +130,8 @@ def test_a_trade_is_found_and_its_story_told(
     wanted = next(order for order in sample.orders if order.refunds and order.received_at)
     for identifier in (wanted.order_no, wanted.trade_no, wanted.refunds[0].number):
         test = draw(sample.home, "trades", monkeypatch, lang="en", id=identifier)
-        assert f"Order {wanted.order_no}" in words(test)
+        drawn = "\n".join(item.proto.body for item in test.get("html"))
+        assert f"Order {wanted.order_no}" in drawn
+        assert "given back" in drawn
     unknown = draw(sample.home, "trades", monkeypatch, lang="en", id="no-such-id")
     assert "There is no trade with this id." in words(unknown)
