@@ -228,6 +228,7 @@ def batch_rows(rows: Iterable[BatchRow], say: Callable[..., str]) -> list[Row]:
                 "refund_impossible" if row.why else "refund_possible"
             ),
             "refund_no": row.refund.refund_no if row.refund else None,
+            "why_not": why(row.why, say),
             "why": why(row.refund.why if row.refund else row.why, say),
         }
         for row in rows

@@ -16,7 +16,7 @@ from dashboard.services import Services
 from dashboard.wording.formats import money, number, plain
 from loaders.errors import MdashError
 
-_PREVIEW = ("line", "identifier", "order_no", "amount_fen", "refund_state", "why", "reason_given")
+_PREVIEW = ("line", "identifier", "order_no", "amount_fen", "refund_state", "why_not", "reason_given")
 _RESULT = ("line", "identifier", "order_no", "amount_fen", "refund_state", "refund_no", "why")
 _LARGEST_MB = 1
 
@@ -39,8 +39,9 @@ def batch(services: Services, view: View) -> None:
     except MdashError as error:
         st.error(say(error.template, **error.values), icon=":material/error:")
         return
-    _preview(services, view, found)
-    _confirm(services, found, file.name)
+    if found.total_fen or "batch-results" not in st.session_state:
+        _preview(services, view, found)
+        _confirm(services, found, file.name)
     _results(services, view)
 
 

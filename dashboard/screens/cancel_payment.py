@@ -12,8 +12,7 @@ from dashboard.screens.acting import act, said
 from dashboard.services import Services
 from dashboard.wording.formats import instant, money, plain
 
-OPEN_OUTCOMES = ("timeout_unknown", "open")
-"""Outcomes of which nobody knows yet whether the buyer pays."""
+_OPEN_VERDICTS = ("unknown", "waiting")
 
 
 def cancel_panel(services: Services, trade: dict[str, Any]) -> None:
@@ -24,7 +23,7 @@ def cancel_panel(services: Services, trade: dict[str, Any]) -> None:
         _told(services, item)
     is_open = bool(before) and before[0].state in ("submitting", "unknown")
     is_done = bool(before) and before[0].state == "done"
-    if is_done or (trade["outcome"] not in OPEN_OUTCOMES and not is_open):
+    if is_done or (trade["verdict"] not in _OPEN_VERDICTS and not is_open):
         return
     why_not = None if is_open else desk.why_not_cancel(*key)
     with st.expander(services.say("Cancel this payment"), icon=":material/cancel:"):
