@@ -106,6 +106,7 @@ class Desk:
     wire: Wire
     books: dict[str, Order]
     refunds: Refunds
+    moment: timedelta = timedelta(milliseconds=1)
 
     def order(self, channel: str, order_no: str) -> Order | None:
         """What was loaded of an order."""
