@@ -37,6 +37,7 @@ from loaders.meters import Meters
 from loaders.monitor import monitor_routes, watch_log
 from loaders.notifications import read_keys
 from loaders.receiver import Receiver
+from loaders.remote import shared
 from loaders.settings import Settings
 
 
@@ -47,6 +48,7 @@ def application(settings: Settings) -> st.App:
     follower = Follower(settings, meters)
     watch_log(meters, settings.home)
     meters.watermarks(Services(settings).reader.watermarks)
+    meters.calls(shared(settings).counts)
 
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:
