@@ -8,8 +8,14 @@ from pathlib import Path
 
 import streamlit as st
 
+from dashboard.identity.rights import NOBODY, Person, Right
+from dashboard.identity.sessions import Sessions
+from dashboard.identity.web import token_of
 from dashboard.metrics.answers import Answers
+from dashboard.operations.ledger import Ledger
 from dashboard.screens import (
+    account,
+    accounts,
     alerts,
     conversion,
     data,
@@ -19,16 +25,17 @@ from dashboard.screens import (
     loyalty,
     overview,
     parts,
+    refunds,
     retention,
     trades,
 )
-from dashboard.screens.bar import View, filter_bar
+from dashboard.screens.bar import View, filter_bar, usual_view
 from dashboard.screens.files import page_menu
 from dashboard.screens.saved import saved_views
 from dashboard.services import Services
 from dashboard.wording import LANGUAGES
 from loaders.channels import retry_ladders
-from loaders.errors import MdashError
+from loaders.errors import Forbidden, MdashError
 from loaders.settings import default_home, load_settings
 from loaders.store.reader import Reader
 
@@ -41,11 +48,18 @@ _SCREENS: tuple[tuple[str, str, str, Render], ...] = (
     ("retention", "Retention", ":material/group:", retention.render),
     ("loyalty", "Loyalty", ":material/loyalty:", loyalty.render),
     ("trades", "Trades", ":material/receipt_long:", trades.render),
+    ("refunds", "Refunds and approvals", ":material/undo:", refunds.render),
     ("alerts", "Alerts", ":material/notifications:", alerts.render),
     ("data", "Data", ":material/database:", data.render),
     ("definitions", "Definitions", ":material/menu_book:", definitions.render),
 )
+_OFFICE: tuple[tuple[str, str, str, Callable[[Services], None], Right], ...] = (
+    ("accounts", "Accounts", ":material/manage_accounts:", accounts.render, "administer"),
+)
+"""Screens without the filter bar, for those who have the right."""
 _ALWAYS = ("data", "definitions")
+_UNFILTERED = ("refunds",)
+"""Screens that the filters do not narrow."""
 
 
 @st.cache_resource
@@ -53,15 +67,38 @@ def _answers(home: str) -> Answers:
     return Answers(Reader(load_settings(Path(home)), retry_ladders()))
 
 
-def _services() -> Services:
-    home = os.environ.get("MDASH_HOME") or str(default_home())
-    answers = _answers(home)
+@st.cache_resource
+def _sessions(home: str) -> Sessions:
+    return Sessions(Ledger(load_settings(Path(home))))
+
+
+def _home() -> str:
+    return os.environ.get("MDASH_HOME") or str(default_home())
+
+
+def _person() -> Person | None:
+    """Who this browser's session is of at this moment; None if it is over."""
+    settings = load_settings(Path(_home()))
+    host = st.context.headers.get("Host", "")
+    return _sessions(_home()).person(token_of(settings, host, st.context.cookies.to_dict()))
+
+
+def _acting() -> Person:
+    """Who acts, asked again at every click: a page may have been drawn before the session ended."""
+    person = _person()
+    if person is None:
+        raise Forbidden("You are signed out. Sign in again.")
+    return person
+
+
+def _services(person: Person) -> Services:
+    answers = _answers(_home())
     settings = answers.reader.settings
     default = settings.shop.language
     wanted = st.query_params.get("lang") or st.session_state.get("spoken") or default
     # Kept beside the address: a click during the first run drops what stands there.
     language = st.session_state["spoken"] = wanted if wanted in LANGUAGES else default
-    return Services(settings, answers, language)
+    return Services(settings, answers, language, person, identify=_acting)
 
 
 def _page(
@@ -73,13 +110,31 @@ def _page(
             parts.empty_home(services)
             return
         try:
-            view = filter_bar(services)
+            view = usual_view(services) if name in _UNFILTERED else filter_bar(services)
             render(services, view)
             page_menu(services, name, title, view.question)
         except MdashError as error:
             st.error(services.say(error.template, **error.values), icon=":material/error:")
 
     return draw
+
+
+def _office(services: Services, title: str, render: Callable[[Services], None]) -> Callable[[], None]:
+    def draw() -> None:
+        parts.heading(services, title)
+        try:
+            render(services)
+        except MdashError as error:
+            st.error(services.say(error.template, **error.values), icon=":material/error:")
+
+    return draw
+
+
+def _sign_out() -> None:
+    """End this browser's session; the run after it finds nobody."""
+    settings = load_settings(Path(_home()))
+    host = st.context.headers.get("Host", "")
+    _sessions(_home()).end(token_of(settings, host, st.context.cookies.to_dict()))
 
 
 def _language_choice(services: Services) -> None:
@@ -98,7 +153,11 @@ def main() -> None:
     """Draw the chosen screen."""
     icon = str(Path(__file__).with_name("icon.png"))
     st.set_page_config(page_title="mdash", page_icon=icon, layout="wide")
-    services = _services()
+    person = _person()
+    if person is None:
+        account.signed_out(_services(NOBODY))
+        return
+    services = _services(person)
     pages = [
         st.Page(
             _page(services, name, title, render), title=services.say(title), icon=icon,
@@ -108,15 +167,22 @@ def main() -> None:
         for name, title, icon, render in _SCREENS
     ]
     names = [screen[0] for screen in _SCREENS]
-    chosen = st.navigation(pages)
+    office = [
+        st.Page(_office(services, title, render), title=services.say(title), icon=icon, url_path=name)
+        for name, title, icon, render, right in _OFFICE
+        if person.may(right)
+    ]
+    chosen = st.navigation([*pages, *office])
     _language_choice(services)
+    account.menu(services, _sign_out)
     try:
         saved_views(services, next(
-            name for name, page in zip(names, pages, strict=True) if page == chosen
+            (name for name, page in zip(names, pages, strict=True) if page == chosen), "overview"
         ))
     except MdashError as error:
         st.sidebar.error(services.say(error.template, **error.values), icon=":material/error:")
     chosen.run()
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dashboard import refund_commands
 from dashboard.terminal import Context, Day, csv_text, print_json, table_text, tell
+from dashboard.user_commands import user
 from loaders.errors import MdashError
 
 if TYPE_CHECKING:
@@ -482,6 +484,14 @@ def sandbox(context: Context, port: int, orders: int, speed: float, shuffled: bo
 
     language = context.settings().shop.language
     run(context.home, language, port, orders, speed=speed, shuffled=shuffled)
+
+
+for _command in (
+    refund_commands.refund, refund_commands.approve, refund_commands.refunds,
+    refund_commands.resolve,
+):
+    commands.add_command(_command)
+commands.add_command(user)
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dashboard.identity.demo import mark
 from dashboard.sandbox import TOML, listen, yesterday
 from loaders.errors import ConfigurationError
 from loaders.load import load_paths
@@ -27,6 +28,9 @@ _SHOP = """[shop]
 name = "示例商店"
 language = "{language}"
 
+[refunds]
+approval_above = "100.00"
+
 """
 _PORT = 8600
 
@@ -37,6 +41,8 @@ def prepare(home: Path, orders: int, language: str = "zh") -> Settings:
 
     settings = load_settings(home)
     if (home / "demo-ready").exists() and (home / "sandbox").exists():
+        if (home / "demo-started").exists():
+            mark(settings)
         return settings
     if (home / "mdash.toml").exists() and not (home / "demo-started").exists():
         raise ConfigurationError(
@@ -52,7 +58,7 @@ def prepare(home: Path, orders: int, language: str = "zh") -> Settings:
         _fill(settings, folder, key, Merchant(orders=orders, last_day=last_day))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    (home / "demo-ready").write_text("", "utf-8")
+    mark(settings)
     return settings
 
 

@@ -39,26 +39,31 @@ class Mark:
 class People:
     """The ledger of one home, for one reader."""
 
-    def __init__(self, settings: Settings, reader: Reader, say: Say, language: str) -> None:
+    def __init__(
+        self, settings: Settings, reader: Reader, say: Say, language: str, owner: str = views.LOCAL
+    ) -> None:
         self._settings, self._reader, self._say, self._language = settings, reader, say, language
+        self._owner = owner
         self.ledger = Ledger(settings)
 
     def views(self) -> list[views.View]:
         """The reader's saved views and those that others share."""
-        return views.views(self.ledger)
+        return views.views(self.ledger, self._owner)
 
     def save_view(self, name: str, page: str, query: str, *, is_shared: bool) -> None:
         """Save what is looked at under a name. Raises RefusedInput."""
-        views.save(self.ledger, name, page, query, is_shared=is_shared)
+        views.save(
+            self.ledger, name, page, query, owner=self._owner, is_shared=is_shared
+        )
 
     def remove_view(self, view_id: int) -> None:
         """Delete a view. Raises RefusedInput."""
-        views.remove(self.ledger, view_id)
+        views.remove(self.ledger, view_id, owner=self._owner)
 
     def add_note(self, day: date, text: str, where: Mapping[str, Sequence[str]]) -> None:
         """Write a note at a day; with one value chosen for a dimension it is about that."""
         only = {name: chosen[0] for name, chosen in where.items() if len(chosen) == 1}
-        notes.add_note(self.ledger, text, day=day, filters=only)
+        notes.add_note(self.ledger, text, day=day, author=self._owner, filters=only)
 
     def notes(self, question: Question) -> list[notes.Note]:
         """Notes of a period."""
@@ -67,7 +72,7 @@ class People:
 
     def remove_note(self, note_id: int) -> None:
         """Delete a note. Raises RefusedInput."""
-        notes.remove_note(self.ledger, note_id)
+        notes.remove_note(self.ledger, note_id, author=self._owner)
 
     def marks(self, question: Question, kinds: Sequence[str]) -> list[Mark]:
         """What is to be marked on charts of a period: of the wanted kinds, about what is shown."""
@@ -133,12 +138,12 @@ class People:
         """Save a report by mail. Raises RefusedInput."""
         schedules.save_schedule(
             self.ledger, name, cadence, at, recipients, on_day=on_day, view_id=view_id,
-            format_=format_,
+            format_=format_, owner=self._owner,
         )
 
     def remove_schedule(self, schedule_id: int) -> None:
         """Delete a report. Raises RefusedInput."""
-        schedules.remove_schedule(self.ledger, schedule_id)
+        schedules.remove_schedule(self.ledger, schedule_id, owner=self._owner)
 
     @property
     def can_mail(self) -> bool:

@@ -8,15 +8,25 @@ import os
 import webbrowser
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from ipaddress import ip_address
 from pathlib import Path
 from threading import Timer
 from typing import Any
 
+import click
 import streamlit as st
+from starlette.middleware import Middleware
+from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from dashboard.attachments import attachments
+from dashboard.identity import codes
+from dashboard.identity.accounts import Accounts
+from dashboard.identity.guard import Guard, Headers
+from dashboard.identity.routes import SignInRoutes
+from dashboard.operations.ledger import Ledger
 from dashboard.operations.scheduler import run_schedule
 from dashboard.services import Services
+from dashboard.wording import translate
 from loaders.errors import ConfigurationError
 from loaders.follow import Follower
 from loaders.logs import configure, event
@@ -25,9 +35,6 @@ from loaders.monitor import monitor_routes, watch_log
 from loaders.notifications import read_keys
 from loaders.receiver import Receiver
 from loaders.settings import Settings
-
-ADDRESS = "127.0.0.1"
-"""There are no accounts yet, so nobody but this machine is let in."""
 
 
 def application(settings: Settings) -> st.App:
@@ -54,7 +61,22 @@ def application(settings: Settings) -> st.App:
     )
     if receiver is not None:
         routes += receiver.routes()
-    return st.App(Path(__file__).with_name("app.py"), routes=routes, lifespan=lifespan)
+    ledger = Ledger(settings)
+    return st.App(
+        Path(__file__).with_name("app.py"), lifespan=lifespan,
+        routes=[*routes, *SignInRoutes(settings, ledger).routes()],
+        middleware=[
+            Middleware(Headers, settings=settings),
+            Middleware(Guard, settings=settings, ledger=ledger, over=_whole_run()),
+        ],
+    )
+
+
+def _whole_run() -> bytes:
+    """What a browser sends to have the page drawn whole."""
+    message = BackMsg()
+    message.rerun_script.query_string = ""
+    return bytes(message.SerializeToString())
 
 
 def _receiver(settings: Settings, meters: Meters) -> tuple[Receiver | None, str | None]:
@@ -96,12 +118,13 @@ async def _schedule(settings: Settings) -> AsyncIterator[None]:
 def serve(settings: Settings, port: int, *, browser: bool) -> None:
     """Serve the dashboard until interrupted."""
     os.environ["MDASH_HOME"] = str(settings.home)
+    address = _first_address(settings, f"http://{_named(settings.server.address)}:{port}")
     if browser:
-        Timer(2.0, webbrowser.open, [f"http://{ADDRESS}:{port}"]).start()
+        Timer(2.0, webbrowser.open, [address]).start()
     configure()
     application(settings).run(
         config={
-            "server.address": ADDRESS,
+            "server.address": settings.server.address,
             "server.port": port,
             "server.headless": True,
             "server.fileWatcherType": "none",
@@ -119,3 +142,33 @@ def serve(settings: Settings, port: int, *, browser: bool) -> None:
             "theme.headingFontWeights": [650, 600, 600, 600, 600, 600],
         }
     )
+
+
+def _named(address: str) -> str:
+    """An address as a link has it; one that stands for all is reached as this machine."""
+    if ip_address(address).is_unspecified:
+        return "127.0.0.1"
+    return f"[{address}]" if ":" in address else address
+
+
+def _first_address(settings: Settings, address: str) -> str:
+    """Where to begin. Without accounts: at a one-time link, printed here and nowhere else."""
+    ledger = Ledger(settings)
+    try:
+        if not Accounts(ledger).is_empty:
+            return address
+        if not settings.server.is_loopback:
+            raise ConfigurationError(
+                "Nobody has an account yet, so mdash listens to this machine only: add an"
+                " administrator with mdash user add, or take server.address out of mdash.toml."
+            )
+        with ledger.transaction() as connection:
+            link = f"{address}/setup#{codes.make(connection, 'setup')}"
+    finally:
+        ledger.close()
+    click.echo(translate(
+        settings.shop.language,
+        "Nobody has an account yet. Make the administrator's here, once, within an hour: {link}",
+        link=link,
+    ), err=True)
+    return link

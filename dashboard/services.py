@@ -7,7 +7,7 @@ import math
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from dashboard import listings
+from dashboard.identity.accounts import Accounts
 from dashboard.identity.rights import LOCAL, Person
 from dashboard.metrics.answers import Answers
 from dashboard.metrics.attention import Finding, change_of, findings
@@ -38,6 +39,9 @@ from loaders.store.reader import SOURCES, Reader, Row
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from dashboard.operations.refunds import Refunds
+    from dashboard.refund_desk import RefundDesk
+
 _UPLOAD_LIMIT_S = 1800
 
 
@@ -46,19 +50,44 @@ class Services:
 
     def __init__(
         self, settings: Settings, answers: Answers | None = None, language: str | None = None,
-        person: Person = LOCAL,
+        person: Person = LOCAL, identify: Callable[[], Person] | None = None,
     ) -> None:
         self.settings = settings
         self.answers = answers or Answers(Reader(settings, retry_ladders()))
         self.reader = self.answers.reader
         self.person = person
+        self._identify = identify
         self.language = language or settings.shop.language
         self.say: Say = speaker(self.language)
 
     @cached_property
     def people(self) -> People:
         """What people keep: views, notes, alerts and reports."""
-        return People(self.settings, self.reader, self.say, self.language)
+        return People(self.settings, self.reader, self.say, self.language, self.person.name)
+
+    @property
+    def accounts(self) -> Accounts:
+        """Accounts and roles. Raises Forbidden."""
+        self.person.demand("administer")
+        return Accounts(self.people.ledger)
+
+    @cached_property
+    def refunds(self) -> Refunds:
+        """Refunds: what may be given back, and giving it back."""
+        from dashboard.operations.refunds import Refunds
+
+        return Refunds(self.settings, self.reader, self.people.ledger)
+
+    @cached_property
+    def refund_desk(self) -> RefundDesk:
+        """Refunds as this person may see and make them."""
+        from dashboard.refund_desk import RefundDesk
+
+        return RefundDesk(self.refunds, self.acting)
+
+    def acting(self) -> Person:
+        """Who acts now, with the rights held at this moment. Raises Forbidden if nobody does."""
+        return self._identify() if self._identify else self.person
 
     @property
     def timezone(self) -> str:

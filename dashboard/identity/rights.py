@@ -84,6 +84,8 @@ class Person:
 
 LOCAL = Person("local", Role("local", frozenset(RIGHTS) - {"refund", "approve", "administer"}))
 """Who works at the machine itself: its login is trusted, except where somebody must answer."""
+NOBODY = Person("nobody", Role("nobody", frozenset()))
+"""Whoever is not signed in."""
 SYSTEM = Person("system", Role("system", frozenset(("see", "query"))))
 """The program's own schedule."""
 

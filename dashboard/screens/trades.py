@@ -11,6 +11,7 @@ from dashboard.screens import parts
 from dashboard.screens.bar import View
 from dashboard.screens.every_trade import every_trade_menu
 from dashboard.screens.files import table_menu
+from dashboard.screens.refund import refund_panel
 from dashboard.services import Services
 from dashboard.wording.formats import day, instant, money, plain
 from dashboard.wording.labels import FIELDS
@@ -91,6 +92,7 @@ def _one(services: Services, row: dict[str, Any]) -> None:
         "Failure code": trade["failure_code"] or "—",
     }
     st.markdown("\n".join(f"- {say(name)}: `{value}`" for name, value in facts.items()))
+    refund_panel(services, trade)
     st.subheader(say("What happened"), anchor=False)
     events = ("at", "what", "detail", "amount_fen", "source")
     parts.rows_table(services, trade["events"], events, "events")

@@ -46,6 +46,15 @@ FIELDS = {
     "last_paid_at": "Last purchase", "recency": "Recency score", "frequency": "Frequency score",
     "value": "Value score", "days_since": "Days since the last purchase",
     "orders_a_year": "Purchases in 365 days",
+    "refund_state": "Refund state", "age_s": "Age", "requested_by": "Asked for by",
+    "approved_by": "Approved by", "reason_given": "Reason given", "updated_at": "Last change",
+    "asked_at": "Last asked", "asks": "Times asked", "next_at": "Next try", "batch": "From file",
+    "identifier": "Id in the file", "why_not": "Why not", "twin_order_no": "Other order",
+    "twin_paid_at": "Other paid at", "apart_s": "Apart",
+    "role": "Role", "rights": "Rights", "stores": "Stores", "is_active": "Active",
+    "has_password": "Has a password", "second_factor": "Second factor",
+    "signed_in_at": "Last signed in", "locked_until": "Locked until",
+    "refund_limit_fen": "Refund up to (yuan)", "approve_limit_fen": "Approve up to (yuan)",
 }
 WORDS = {
     "paid": "paid", "paid_late": "paid late", "closed_by_merchant": "closed by the shop",
@@ -76,10 +85,31 @@ WORDS = {
     "latency": "slower than usual", "freshness": "no new data",
     "champions": "champions", "loyal": "loyal", "new": "new", "promising": "promising",
     "needs_attention": "needs attention", "at_risk": "at risk", "lost": "lost",
+    "refund_awaiting_approval": "awaiting approval", "refund_reserved": "about to be sent",
+    "refund_submitting": "being sent", "refund_done": "refunded", "refund_refused": "not refunded",
+    "refund_unknown": "not known yet",
     "low": "low", "medium": "medium", "high": "high", "succeeded": "succeeded", "failed": "failed",
 }
 WORDED = frozenset(
     {"outcome", "source", "stage", "reason", "kind", "status", "what", "channel", "product",
-     "line_state",
+     "line_state", "refund_state",
      "segment", "before", "risk", "first_attempt"}
 )
+
+ROLE_TITLES: dict[str, str] = {
+    "viewer": "viewer",
+    "analyst": "analyst",
+    "operator": "operator",
+    "approver": "approver",
+    "admin": "admin",
+}
+RIGHT_TITLES: dict[str, str] = {
+    "see": "see numbers and trades",
+    "query": "ask the channel",
+    "refund": "refund",
+    "approve": "approve refunds",
+    "export": "take data away",
+    "unmask": "unmask buyers",
+    "load": "load files and undo loads",
+    "administer": "administer accounts",
+}

@@ -13,18 +13,21 @@ from dashboard.charts.answers import WEEKDAYS
 from dashboard.metrics.catalogue import metrics
 from dashboard.screens.bar import COMPARISONS
 from dashboard.screens.conversion import RATES
+from dashboard.screens.refund_form import REASONS
+from dashboard.screens.refund_progress import NEXT, TOLD
+from dashboard.screens.refunds import DAYS, TITLES
 from dashboard.screens.retention import GRAINS, GROUPS, SHOWN
-from dashboard.wording.labels import FIELDS, WORDS
+from dashboard.wording.labels import FIELDS, RIGHT_TITLES, ROLE_TITLES, WORDS
 from loaders.channels.alipay import meanings
 from loaders.errors import MdashError
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEAKERS = {
-    "say", "Reject", "heading", "section", "chart", "Card", "Finding", "made", "Annotation",
+    "say", "Reject", "heading", "section", "chart", "Card", "Finding", "made", "Annotation", "_say",
 }
-FIRST = {"Reject": 1, "heading": 1, "section": 1, "chart": 3, "translate": 1, "Annotation": 3}
+FIRST = {"Reject": 1, "heading": 1, "section": 1, "chart": 3, "translate": 1, "_say": 1, "Annotation": 3}
 ERRORS = {"MdashError", "ConfigurationError", "UnknownMetric", "RefusedInput", "BadSignature",
-          "StoreBusy", "DeliveryFailed", "NoAnswer", "UnknownMessage"}
+          "StoreBusy", "DeliveryFailed", "NoAnswer", "UnknownMessage", "Forbidden"}
 
 
 def catalog() -> dict[str, str]:
@@ -76,7 +79,9 @@ def all_sentences() -> set[str]:
     found |= set(FIELDS.values()) | set(WORDS.values()) | set(COMPARISONS.values()) | set(WEEKDAYS)
     found |= {f"{name} by day" for name in RATES.values()} | set(RATES.values())
     found |= meanings.sentences() | set(OUTCOMES.values()) | set(STATUSES.values())
+    found |= {*ROLE_TITLES.values(), *RIGHT_TITLES.values()}
     found |= {*GRAINS.values(), *GROUPS.values(), *SHOWN.values()}
+    found |= {*REASONS, *NEXT.values(), *TOLD.values(), *DAYS.values(), *TITLES.values()}
     for metric in metrics().values():
         found |= {metric.title, metric.definition}
     return found

@@ -31,16 +31,22 @@ def _home_variable(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def draw(
-    home: Path, screen: str, monkeypatch: pytest.MonkeyPatch, **parameters: str
+    home: Path, screen: str, monkeypatch: pytest.MonkeyPatch, person: str = "", **parameters: str
 ) -> AppTest:
-    """A screen's elements, drawn by the app's own pages."""
+    """A screen's elements, drawn by the app's own pages for a person with an account, or locally."""
     monkeypatch.setenv("MDASH_HOME", str(home))
     source = f"""
 import importlib
 import dashboard.app as app
-from dashboard.screens import parts
-import streamlit as st
-services = app._services()
+from dashboard.identity.accounts import Accounts
+from dashboard.identity.rights import LOCAL
+from dashboard.operations.ledger import Ledger
+from loaders.settings import load_settings
+from pathlib import Path
+person = LOCAL
+if {person!r}:
+    person = Accounts(Ledger(load_settings(Path({str(home)!r})))).person({person!r})
+services = app._services(person)
 render = next(r for name, _, _, r in app._SCREENS if name == {screen!r})
 app._page(services, {screen!r}, {screen!r}, render)()
 """
