@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from dashboard import listings
+from dashboard.asking import query_document
 from dashboard.identity.accounts import Accounts
 from dashboard.identity.rights import LOCAL, Person
 from dashboard.metrics.answers import Answers
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
     from dashboard.operations.refunds import Refunds
     from dashboard.refund_desk import RefundDesk
+    from dashboard.trade_desk import TradeDesk
 
 _UPLOAD_LIMIT_S = 1800
 
@@ -129,9 +131,9 @@ class Services:
 
     def find_trades(self, identifier: str, limit: int = 50) -> list[Row]:
         """Trades that a pasted id belongs to: order, trade, refund, notification or buyer."""
-        return listings.find(self.reader, self._spellings(identifier.strip()), limit)
+        return listings.find(self.reader, self.spellings(identifier.strip()), limit)
 
-    def _spellings(self, text: str) -> list[str]:
+    def spellings(self, text: str) -> list[str]:
         """The id itself, and what a buyer's own id is stored as."""
         if not text or self.reader.is_empty:
             return []
@@ -155,9 +157,20 @@ class Services:
         with listings.every(self.reader, question) as found:
             yield found
 
+    @cached_property
+    def trade_desk(self) -> TradeDesk:
+        """Trades with their verdicts, as this person may see them."""
+        from dashboard.trade_desk import TradeDesk
+
+        return TradeDesk(self)
+
     def trade(self, channel: str, order_no: str) -> dict[str, Any]:
         """All that is known of one trade: the trade, its refunds and its events in time order."""
         return listings.one(self.reader, channel, order_no)
+
+    def query(self, identifier: str) -> dict[str, Any]:
+        """Ask the channel about one trade now: the document of `mdash query`. Raises Forbidden."""
+        return query_document(self, identifier)[0]
 
     def change(self, earlier: Question, later: Question) -> Change | None:
         """Why conversion moved between two periods."""

@@ -74,9 +74,16 @@ def _line(
         "reached_channel": answer.was_sent,
         "try": attempt,
         "outcome": _outcome(answer),
-        "said": {"code": _short(answer.code), "sub_code": _short(answer.sub_code)},
+        "said": _said(answer),
         "why": _why(answer.why),
     }
+
+
+def _said(answer: Answer[Any]) -> dict[str, str | None]:
+    """The codes of a signed answer; what is not signed is nobody's word."""
+    if not answer.is_verified:
+        return {"code": None, "sub_code": None}
+    return {"code": _short(answer.code), "sub_code": _short(answer.sub_code)}
 
 
 def _outcome(answer: Answer[Any]) -> str:

@@ -22,7 +22,7 @@ from loaders.records import Reject
 from loaders.settings import Settings
 from loaders.staging import Load, Staged
 from loaders.store.deposit import deposit, known_sha256
-from loaders.store.warehouse import Warehouse
+from loaders.store.warehouse import LOCK_WAIT_S, Warehouse
 
 BATCH_FILES = 60
 SNIFFED_BYTES = 2 * 2**20
@@ -59,12 +59,16 @@ _LOG_JOBS: tuple[
 
 
 def load_paths(
-    settings: Settings, paths: Sequence[Path], progress: Progress | None = None
+    settings: Settings, paths: Sequence[Path], progress: Progress | None = None,
+    *, wait_s: float = LOCK_WAIT_S,
 ) -> list[FileReport]:
-    """Load files and folders. A refused file never keeps the others from being loaded."""
+    """Load files and folders. A refused file never keeps the others from being loaded.
+
+    Raises StoreBusy if another job holds the store for longer than `wait_s`.
+    """
     files = list(_expand(paths))
     reports: list[FileReport] = []
-    with Warehouse(settings, retry_ladders()) as warehouse:
+    with Warehouse(settings, retry_ladders(), wait_s) as warehouse:
         _sweep(settings.home / "tmp")
         for batch in _batches(files):
             reports.extend(_load_patiently(warehouse, settings, batch))
