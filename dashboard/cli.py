@@ -71,6 +71,7 @@ def _report(report: FileReport, language: str) -> dict[str, Any]:
         "rows": report.rows,
         "rejected": report.rejected,
         "duplicates": report.duplicates,
+        "cards_masked": report.cards,
         "sha256": report.sha256,
         "covers": [day.isoformat() for day in covers] if covers else None,
         "message": (
