@@ -41,6 +41,7 @@ class FileReport:
     rows: int = 0
     rejected: int = 0
     duplicates: int = 0
+    cards: int = 0
     sha256: str | None = None
     covers: tuple[date, date] | None = None
     template: str | None = None
@@ -173,10 +174,12 @@ def _tell(report: FileReport, loads: Sequence[Load]) -> None:
         report.rejected += load.reject_count
         report.duplicates += load.duplicates
         report.rejects.extend(load.rejects)
+        report.cards += load.card_count
         if load.first_day and load.last_day:
             begin, end = report.covers or (load.first_day, load.last_day)
             report.covers = (min(begin, load.first_day), max(end, load.last_day))
     met = {load.status for load in loads}
+    first_card = min((load.cards[0].line for load in loads if load.cards), default=0)
     report.status = next(name for name in _STATUSES if name in met)
     if report.rejected:
         report.exit_code = 3
@@ -187,6 +190,9 @@ def _tell(report: FileReport, loads: Sequence[Load]) -> None:
             "line": first.line,
             "why": MdashError(first.template, **first.values),
         }
+    elif report.cards:
+        report.template = "A full payment card number was masked in {count} lines; the first is {line}."
+        report.values = {"count": report.cards, "line": first_card}
     elif report.status == "superseded":
         report.template = "A newer export of the same days is loaded already; this one changes nothing."
 
