@@ -25,16 +25,17 @@ from dashboard.screens import (
     loyalty,
     overview,
     parts,
+    refunds,
     retention,
     trades,
 )
-from dashboard.screens.bar import View, filter_bar
+from dashboard.screens.bar import View, filter_bar, usual_view
 from dashboard.screens.files import page_menu
 from dashboard.screens.saved import saved_views
 from dashboard.services import Services
 from dashboard.wording import LANGUAGES
 from loaders.channels import retry_ladders
-from loaders.errors import MdashError
+from loaders.errors import Forbidden, MdashError
 from loaders.settings import default_home, load_settings
 from loaders.store.reader import Reader
 
@@ -47,6 +48,7 @@ _SCREENS: tuple[tuple[str, str, str, Render], ...] = (
     ("retention", "Retention", ":material/group:", retention.render),
     ("loyalty", "Loyalty", ":material/loyalty:", loyalty.render),
     ("trades", "Trades", ":material/receipt_long:", trades.render),
+    ("refunds", "Refunds and approvals", ":material/undo:", refunds.render),
     ("alerts", "Alerts", ":material/notifications:", alerts.render),
     ("data", "Data", ":material/database:", data.render),
     ("definitions", "Definitions", ":material/menu_book:", definitions.render),
@@ -56,6 +58,8 @@ _OFFICE: tuple[tuple[str, str, str, Callable[[Services], None], Right], ...] = (
     ("accounts", "Accounts", ":material/manage_accounts:", accounts.render, "administer"),
 )
 _ALWAYS = ("data", "definitions")
+# Screens that the filters do not narrow. (No docstrings: Streamlit would show them on every page.)
+_UNFILTERED = ("refunds",)
 
 
 @st.cache_resource
@@ -79,6 +83,14 @@ def _person() -> Person | None:
     return _sessions(_home()).person(token_of(settings, host, st.context.cookies.to_dict()))
 
 
+def _acting() -> Person:
+    """Who acts, asked again at every click: a page may have been drawn before the session ended."""
+    person = _person()
+    if person is None:
+        raise Forbidden("You are signed out. Sign in again.")
+    return person
+
+
 def _services(person: Person) -> Services:
     answers = _answers(_home())
     settings = answers.reader.settings
@@ -86,7 +98,7 @@ def _services(person: Person) -> Services:
     wanted = st.query_params.get("lang") or st.session_state.get("spoken") or default
     # Kept beside the address: a click during the first run drops what stands there.
     language = st.session_state["spoken"] = wanted if wanted in LANGUAGES else default
-    return Services(settings, answers, language, person)
+    return Services(settings, answers, language, person, identify=_acting)
 
 
 def _page(
@@ -98,7 +110,9 @@ def _page(
             parts.empty_home(services)
             return
         try:
-            view = filter_bar(services)
+            is_one = name == "trades" and bool(st.query_params.get("id"))
+            is_bare = is_one or name in _UNFILTERED
+            view = usual_view(services) if is_bare else filter_bar(services)
             render(services, view)
             page_menu(services, name, title, view.question)
         except MdashError as error:

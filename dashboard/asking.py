@@ -1,23 +1,31 @@
-"""What `mdash poll`, `mdash query` and `mdash pull` print: one document, and lines for people."""
+"""Asking the channels by hand: what `mdash query`, `poll` and `pull` do and print."""
 
 from __future__ import annotations
 
-from dataclasses import fields
-from datetime import date
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from dashboard.services import Services
+from dashboard.operations import audit
+from dashboard.terminal import report_document
 from dashboard.wording.formats import money
 from loaders import poll as polling
 from loaders import pull as pulling
 from loaders import remote
 from loaders.calls import load_calls
 from loaders.channels import CHANNELS
-from loaders.errors import ConfigurationError, MdashError, RefusedInput
+from loaders.errors import ConfigurationError, MdashError, RefusedInput, StoreBusy
 from loaders.load import Progress
 from loaders.records import Answer, TradeState, trade_outcome
 
+if TYPE_CHECKING:
+    from dashboard.services import Services
+
 Document = dict[str, Any]
+RECORDING_S = 5.0
+"""How long a question about one trade waits for the store to take its answer in."""
 OUTCOMES = {
     "paid": "paid", "unpaid": "not paid yet", "closed": "closed unpaid",
     "refunded": "paid, then given back", "unknown": "still unknown",
@@ -33,26 +41,58 @@ def poll_document(services: Services) -> tuple[Document, int]:
             "No channel can be asked: set gateway_url and app_private_key_file under"
             " [channels.alipay] in mdash.toml."
         )
-    polled = polling.poll(services.settings, channels)
+    polled = polling.poll(services.settings, channels, budget=polling.BY_HAND, every=True)
     counts = polled.counts()
-    orders = [
-        {
-            "channel": item.channel, "order_no": item.order_no, "amount_fen": item.amount_fen,
-            "outcome": item.outcome, "paid_at": services.json_ready(item.paid_at),
-            "message": _said(services, item.why),
-        }
+    answers = [
+        answer_document(
+            services, Known(item.order.channel, item.order.order_no, item.order.trade_no,
+                            item.order.amount_fen),
+            item.answer, item.why,
+        )
         for item in polled.asked
     ]
     lines = [
         services.say(
             "{asked} overdue orders were asked about: {paid} paid, {unpaid} not paid yet, {closed}"
             " closed, {refunded} given back, {unknown} unknown. {left} are left for the next run.",
-            asked=len(orders), left=polled.left, **counts,
+            asked=len(answers), left=polled.left, **counts,
         )
     ]
     return {
-        "asked": len(orders), **counts, "left": polled.left, "orders": orders, "lines": lines,
+        "asked": len(answers), **counts, "left": polled.left, "answers": answers, "lines": lines,
     }, polled.exit_code
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What our records say of a trade that is asked about."""
+
+    channel: str
+    order_no: str
+    trade_no: str | None = None
+    amount_fen: int | None = None
+
+
+def answer_document(
+    services: Services, known: Known, answer: Answer[TradeState], why: MdashError | None = None
+) -> Document:
+    """One answer. What does not count leaves no trace in it: then our own records are told."""
+    counts = answer.is_verified and answer.why is None
+    state = answer.data if counts else None
+    return {
+        "channel": known.channel,
+        "order_no": (state and state.order_no) or known.order_no,
+        "trade_no": (state and state.trade_no) or known.trade_no,
+        "amount_fen": (state and state.amount_fen) or known.amount_fen,
+        "outcome": trade_outcome(answer) if counts else "unknown",
+        "verified": counts,
+        **{
+            name: services.json_ready(getattr(state, name, None))
+            for name in ("status", "received_fen", "paid_at", "store")
+        },
+        **{name: getattr(answer, name) if counts else None for name in ("code", "sub_code", "text")},
+        "message": _said(services, why) if why else _message(services, answer),
+    }
 
 
 def _said(services: Services, error: MdashError | None) -> str | None:
@@ -60,42 +100,57 @@ def _said(services: Services, error: MdashError | None) -> str | None:
 
 
 def query_document(services: Services, identifier: str) -> tuple[Document, int]:
-    """Ask about one trade now. Raises RefusedInput for an id that many trades have."""
-    channel, question = _meant(services, identifier)
-    answer: Answer[TradeState] = remote.shared(services.settings).ask(channel, "query", **question)
-    if not question.get("amount_fen") and _is_absent(answer):
-        answer = remote.shared(services.settings).ask(channel, "query", trade_no=identifier)
-    load_calls(services.settings)
-    state, outcome = answer.data, trade_outcome(answer)
-    document: Document = {
-        "channel": channel,
-        "order_no": (state and state.order_no) or question["order_no"],
-        "outcome": outcome,
-        **{
-            name: services.json_ready(getattr(state, name, None))
-            for name in ("trade_no", "status", "amount_fen", "received_fen", "paid_at", "store")
-        },
-        "code": answer.code,
-        "sub_code": answer.sub_code,
-        "text": answer.text,
-        "message": _message(services, answer),
-    }
-    return document | {"lines": _lines(services, document)}, 3 if outcome == "unknown" else 0
+    """Ask about one trade now, and record who did. Ends within 4 times the channel's time-out and
+    15 seconds. Raises Forbidden, and RefusedInput for an id that many trades have.
+    """
+    known, store, is_ours = _meant(services, identifier)
+    services.acting().demand("query", store, any_store=not is_ours)
+    _record(services, known)
+    answer = _asked(services, known, is_ours)
+    document = answer_document(services, known, answer)
+    document["recorded"] = _is_recorded(services)
+    return document | {"lines": _lines(services, document)}, 3 if document["outcome"] == "unknown" else 0
 
 
-def _meant(services: Services, identifier: str) -> tuple[str, Document]:
-    """The channel and what to ask it; an id the store does not know is taken for an order's."""
+def _record(services: Services, known: Known) -> None:
+    audit.record(
+        services.people.ledger, services.acting().name, "trade_queried",
+        f"{known.channel}/{known.order_no}",
+    )
+
+
+def _asked(services: Services, known: Known, is_ours: bool) -> Answer[TradeState]:
+    """An id we do not know is taken for an order's, and then for the channel's number of a trade."""
+    line = remote.shared(services.settings)
+    answer: Answer[TradeState] = line.ask(
+        known.channel, "query", order_no=known.order_no, amount_fen=known.amount_fen
+    )
+    if is_ours or not _is_absent(answer):
+        return answer
+    return line.ask(known.channel, "query", trade_no=known.order_no, tries=1)
+
+
+def _is_recorded(services: Services) -> bool:
+    """True if the answer stands in the store now; else it is loaded with the next one."""
+    try:
+        load_calls(services.settings, RECORDING_S)
+    except StoreBusy:
+        return False
+    return True
+
+
+def _meant(services: Services, identifier: str) -> tuple[Known, str | None, bool]:
+    """Which trade is meant, its store, and whether we know of it."""
     found = services.find_trades(identifier)
     if len(found) > 1:
         raise RefusedInput(
             "{count} trades have this id. Give the number of one order.", count=len(found)
         )
     if found:
-        return found[0]["channel"], {
-            "order_no": found[0]["order_no"], "amount_fen": found[0]["amount_fen"]
-        }
+        names = ("channel", "order_no", "trade_no", "amount_fen")
+        return Known(*(found[0][name] for name in names)), found[0]["store"], True
     channels = polling.can_be_asked(services.settings) or list(CHANNELS)
-    return channels[0], {"order_no": identifier.strip()}
+    return Known(channels[0], identifier.strip()), None, False
 
 
 def _is_absent(answer: Answer[TradeState]) -> bool:
@@ -127,31 +182,48 @@ def pull_document(
     services: Services, channel: str, kind: str, days: tuple[date, date], *,
     is_again: bool = False, progress: Progress | None = None,
 ) -> tuple[Document, int]:
-    """Fetch and load the bills of inclusive days."""
+    """Fetch and load the bills of inclusive days: what became of each day, and of each file."""
     found = pulling.pull(
         services.settings, channel, kind, *days, is_again=is_again, progress=progress
     )
-    bills = [
-        {item.name: services.json_ready(getattr(bill, item.name)) for item in fields(bill)
-         if item.name != "why"}
-        | {"message": _said(services, bill.why)}
-        for bill in found
-    ]
     lines = [
         services.say(STATUSES[bill.status], period=bill.period, rows=bill.rows, rejected=bill.rejected)
         + (f" {_said(services, bill.why)}" if bill.why else "")
         for bill in found
     ] or [services.say("All of these days are loaded already.")]
     return {
-        "channel": channel, "kind": kind, "bills": bills, "rows": sum(bill.rows for bill in found),
+        "channel": channel, "kind": kind,
+        "days": list(_days(services, days, found)),
+        "files": [
+            report_document(bill.report, services.say) | {"path": Path(bill.report.path).name}
+            for bill in found if bill.report
+        ],
+        "rows": sum(bill.rows for bill in found),
         "rejected": sum(bill.rejected for bill in found), "lines": lines,
     }, max((bill.exit_code for bill in found), default=0)
+
+
+def _days(
+    services: Services, days: tuple[date, date], found: Sequence[pulling.Pulled]
+) -> Iterator[Document]:
+    """Each day that was asked for; one that no bill of this run covers was loaded before."""
+    bills = {day: bill for bill in found for day in bill.days()}
+    day, last = days
+    while day <= last:
+        bill = bills.get(day)
+        yield {
+            "day": day.isoformat(),
+            "status": bill.status if bill else "loaded",
+            "period": bill.period if bill else None,
+            "message": _said(services, bill.why) if bill else None,
+        }
+        day += timedelta(days=1)
 
 
 STATUSES = {
     "loaded": "{period}: {rows} rows, {rejected} rejected.",
     "empty": "{period}: no trades.",
-    "absent": "{period}: the bill is not there yet.",
+    "missing": "{period}: the bill is not there yet.",
     "failed": "{period}: not fetched.",
     "refused": "{period}: refused.",
 }

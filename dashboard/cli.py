@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dashboard import refund_commands
 from dashboard.terminal import Context, Day, csv_text, print_json, table_text, tell
 from dashboard.user_commands import user
 from loaders.errors import MdashError
@@ -17,7 +18,6 @@ from loaders.errors import MdashError
 if TYPE_CHECKING:
     from dashboard.metrics.catalogue import Answer
     from dashboard.services import Services
-    from loaders.load import FileReport
 
 FAILED = 1
 
@@ -38,12 +38,15 @@ def commands(ctx: click.Context, home: Path | None) -> None:
 @click.pass_obj
 def load(context: Context, paths: Sequence[Path], as_json: bool) -> None:
     """Identify each file or folder by its content and load it."""
+    from dashboard.terminal import report_document
+    from dashboard.wording import speaker
     from loaders.load import load_paths
 
     settings = context.settings()
     progress = _progress() if sys.stderr.isatty() else None
     reports = load_paths(settings, list(paths), progress)
-    shown = [_report(report, settings.shop.language) for report in reports]
+    say = speaker(settings.shop.language)
+    shown = [report_document(report, say) for report in reports]
     if as_json:
         print_json(
             {
@@ -58,26 +61,6 @@ def load(context: Context, paths: Sequence[Path], as_json: bool) -> None:
         line = f"{item['status']:<10} {Path(item['path']).name}: {counts}"
         click.echo(f"{line}. {item['message']}" if item["message"] else line, err=True)
     sys.exit(max((report.exit_code for report in reports), default=0))
-
-
-def _report(report: FileReport, language: str) -> dict[str, Any]:
-    from dashboard.wording import translate
-
-    covers = report.covers
-    return {
-        "path": report.path,
-        "channel": report.channel,
-        "kind": report.kind,
-        "status": report.status,
-        "rows": report.rows,
-        "rejected": report.rejected,
-        "duplicates": report.duplicates,
-        "sha256": report.sha256,
-        "covers": [day.isoformat() for day in covers] if covers else None,
-        "message": (
-            translate(language, report.template, **report.values) if report.template else None
-        ),
-    }
 
 
 def _progress() -> Callable[[int, int, str], None]:
@@ -249,15 +232,9 @@ def _answer_document(services: Services, answer: Answer) -> dict[str, Any]:
 @click.pass_obj
 def trade(context: Context, identifier: str, as_json: bool) -> None:
     """Everything known of one trade, by any id."""
-    from loaders.errors import RefusedInput
+    from dashboard.trade_document import trade_document
 
-    services = context.services()
-    found = services.find_trades(identifier)
-    if not found:
-        raise RefusedInput("There is no trade with this id.")
-    story = services.trade(found[0]["channel"], found[0]["order_no"])
-    story["matches"] = len(found)
-    document = services.json_ready(story)
+    document = trade_document(context.services(), identifier)
     if as_json:
         print_json(document)
         return
@@ -485,6 +462,11 @@ def sandbox(context: Context, port: int, orders: int, speed: float, shuffled: bo
     run(context.home, language, port, orders, speed=speed, shuffled=shuffled)
 
 
+for _command in (
+    refund_commands.refund, refund_commands.approve, refund_commands.refunds,
+    refund_commands.resolve,
+):
+    commands.add_command(_command)
 commands.add_command(user)
 
 

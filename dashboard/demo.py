@@ -28,6 +28,9 @@ _SHOP = """[shop]
 name = "示例商店"
 language = "{language}"
 
+[refunds]
+approval_above = "100.00"
+
 """
 _PORT = 8600
 

@@ -7,7 +7,7 @@ import math
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from dashboard import listings
+from dashboard.asking import query_document
 from dashboard.identity.accounts import Accounts
 from dashboard.identity.rights import LOCAL, Person
 from dashboard.metrics.answers import Answers
@@ -39,6 +40,10 @@ from loaders.store.reader import SOURCES, Reader, Row
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from dashboard.operations.refunds import Refunds
+    from dashboard.refund_desk import RefundDesk
+    from dashboard.trade_desk import TradeDesk
+
 _UPLOAD_LIMIT_S = 1800
 
 
@@ -47,12 +52,13 @@ class Services:
 
     def __init__(
         self, settings: Settings, answers: Answers | None = None, language: str | None = None,
-        person: Person = LOCAL,
+        person: Person = LOCAL, identify: Callable[[], Person] | None = None,
     ) -> None:
         self.settings = settings
         self.answers = answers or Answers(Reader(settings, retry_ladders()))
         self.reader = self.answers.reader
         self.person = person
+        self._identify = identify
         self.language = language or settings.shop.language
         self.say: Say = speaker(self.language)
 
@@ -66,6 +72,24 @@ class Services:
         """Accounts and roles. Raises Forbidden."""
         self.person.demand("administer")
         return Accounts(self.people.ledger)
+
+    @cached_property
+    def refunds(self) -> Refunds:
+        """Refunds: what may be given back, and giving it back."""
+        from dashboard.operations.refunds import Refunds
+
+        return Refunds(self.settings, self.reader, self.people.ledger)
+
+    @cached_property
+    def refund_desk(self) -> RefundDesk:
+        """Refunds as this person may see and make them."""
+        from dashboard.refund_desk import RefundDesk
+
+        return RefundDesk(self.refunds, self.acting)
+
+    def acting(self) -> Person:
+        """Who acts now, with the rights held at this moment. Raises Forbidden if nobody does."""
+        return self._identify() if self._identify else self.person
 
     @property
     def timezone(self) -> str:
@@ -107,9 +131,9 @@ class Services:
 
     def find_trades(self, identifier: str, limit: int = 50) -> list[Row]:
         """Trades that a pasted id belongs to: order, trade, refund, notification or buyer."""
-        return listings.find(self.reader, self._spellings(identifier.strip()), limit)
+        return listings.find(self.reader, self.spellings(identifier.strip()), limit)
 
-    def _spellings(self, text: str) -> list[str]:
+    def spellings(self, text: str) -> list[str]:
         """The id itself, and what a buyer's own id is stored as."""
         if not text or self.reader.is_empty:
             return []
@@ -133,9 +157,20 @@ class Services:
         with listings.every(self.reader, question) as found:
             yield found
 
+    @cached_property
+    def trade_desk(self) -> TradeDesk:
+        """Trades with their verdicts, as this person may see them."""
+        from dashboard.trade_desk import TradeDesk
+
+        return TradeDesk(self)
+
     def trade(self, channel: str, order_no: str) -> dict[str, Any]:
         """All that is known of one trade: the trade, its refunds and its events in time order."""
         return listings.one(self.reader, channel, order_no)
+
+    def query(self, identifier: str) -> dict[str, Any]:
+        """Ask the channel about one trade now: the document of `mdash query`. Raises Forbidden."""
+        return query_document(self, identifier)[0]
 
     def change(self, earlier: Question, later: Question) -> Change | None:
         """Why conversion moved between two periods."""

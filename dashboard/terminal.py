@@ -14,6 +14,8 @@ import click
 
 if TYPE_CHECKING:
     from dashboard.services import Services
+    from dashboard.wording import Say
+    from loaders.load import FileReport
     from loaders.settings import Settings
 
 
@@ -59,6 +61,17 @@ def tell(document: dict[str, Any], as_json: bool) -> None:
         print_json(document)
     for line in lines:
         click.echo(line, err=True)
+
+
+def report_document(report: FileReport, say: Say) -> dict[str, Any]:
+    """What became of one file."""
+    covers = report.covers
+    names = ("path", "channel", "kind", "status", "rows", "rejected", "duplicates", "sha256")
+    return {name: getattr(report, name) for name in names} | {
+        "cards_masked": report.cards,
+        "covers": [day.isoformat() for day in covers] if covers else None,
+        "message": say(report.template, **report.values) if report.template else None,
+    }
 
 
 def print_json(document: Any) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from loaders.channels.protocol import Message
 from loaders.errors import MdashError
+from loaders.privacy import mask_personal
 from loaders.records import Answer
 
 _CHINA = timezone(timedelta(hours=8))
@@ -74,9 +75,16 @@ def _line(
         "reached_channel": answer.was_sent,
         "try": attempt,
         "outcome": _outcome(answer),
-        "said": {"code": _short(answer.code), "sub_code": _short(answer.sub_code)},
+        "said": _said(answer),
         "why": _why(answer.why),
     }
+
+
+def _said(answer: Answer[Any]) -> dict[str, str | None]:
+    """The codes of a signed answer; what is not signed is nobody's word."""
+    if not answer.is_verified:
+        return {"code": None, "sub_code": None}
+    return {"code": _short(answer.code), "sub_code": _short(answer.sub_code)}
 
 
 def _outcome(answer: Answer[Any]) -> str:
@@ -90,4 +98,4 @@ def _short(text: str | None) -> str | None:
 
 
 def _why(error: MdashError | None) -> str | None:
-    return None if error is None else str(error)
+    return None if error is None else mask_personal(str(error))

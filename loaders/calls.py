@@ -8,21 +8,23 @@ from pathlib import Path
 from loaders.errors import MdashError
 from loaders.load import FileReport, load_paths
 from loaders.settings import Settings
+from loaders.store.warehouse import LOCK_WAIT_S
 
 _SEEN = "calls-loaded.json"
 
 
-def load_calls(settings: Settings) -> list[FileReport]:
+def load_calls(settings: Settings, wait_s: float = LOCK_WAIT_S) -> list[FileReport]:
     """Load the days of the log of calls that have grown since they were loaded.
 
-    Raises MdashError if a file is refused; what was read before is not read twice.
+    Raises MdashError if a file is refused, and StoreBusy if the store is not free within `wait_s`;
+    what was read before is not read twice.
     """
     folder = settings.home / "logs"
     seen, sizes = _seen(folder), _sizes(folder)
     grown = [name for name, size in sizes.items() if seen.get(name) != size]
     if not grown:
         return []
-    reports = load_paths(settings, [folder / name for name in grown])
+    reports = load_paths(settings, [folder / name for name in grown], wait_s=wait_s)
     for report in reports:
         if report.status == "refused" and report.template:
             raise MdashError(report.template, **report.values)

@@ -22,7 +22,7 @@ from loaders.records import Reject
 from loaders.settings import Settings
 from loaders.staging import Load, Staged
 from loaders.store.deposit import deposit, known_sha256
-from loaders.store.warehouse import Warehouse
+from loaders.store.warehouse import LOCK_WAIT_S, Warehouse
 
 BATCH_FILES = 60
 SNIFFED_BYTES = 2 * 2**20
@@ -41,6 +41,7 @@ class FileReport:
     rows: int = 0
     rejected: int = 0
     duplicates: int = 0
+    cards: int = 0
     sha256: str | None = None
     covers: tuple[date, date] | None = None
     template: str | None = None
@@ -59,12 +60,16 @@ _LOG_JOBS: tuple[
 
 
 def load_paths(
-    settings: Settings, paths: Sequence[Path], progress: Progress | None = None
+    settings: Settings, paths: Sequence[Path], progress: Progress | None = None,
+    *, wait_s: float = LOCK_WAIT_S,
 ) -> list[FileReport]:
-    """Load files and folders. A refused file never keeps the others from being loaded."""
+    """Load files and folders. A refused file never keeps the others from being loaded.
+
+    Raises StoreBusy if another job holds the store for longer than `wait_s`.
+    """
     files = list(_expand(paths))
     reports: list[FileReport] = []
-    with Warehouse(settings, retry_ladders()) as warehouse:
+    with Warehouse(settings, retry_ladders(), wait_s) as warehouse:
         _sweep(settings.home / "tmp")
         for batch in _batches(files):
             reports.extend(_load_patiently(warehouse, settings, batch))
@@ -169,10 +174,12 @@ def _tell(report: FileReport, loads: Sequence[Load]) -> None:
         report.rejected += load.reject_count
         report.duplicates += load.duplicates
         report.rejects.extend(load.rejects)
+        report.cards += load.card_count
         if load.first_day and load.last_day:
             begin, end = report.covers or (load.first_day, load.last_day)
             report.covers = (min(begin, load.first_day), max(end, load.last_day))
     met = {load.status for load in loads}
+    first_card = min((load.cards[0].line for load in loads if load.cards), default=0)
     report.status = next(name for name in _STATUSES if name in met)
     if report.rejected:
         report.exit_code = 3
@@ -183,6 +190,9 @@ def _tell(report: FileReport, loads: Sequence[Load]) -> None:
             "line": first.line,
             "why": MdashError(first.template, **first.values),
         }
+    elif report.cards:
+        report.template = "A full payment card number was masked in {count} lines; the first is {line}."
+        report.values = {"count": report.cards, "line": first_card}
     elif report.status == "superseded":
         report.template = "A newer export of the same days is loaded already; this one changes nothing."
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from threading import Semaphore
 
 from filelock import FileLock, Timeout
 
@@ -24,19 +26,27 @@ from loaders.store.reader import Reader
 PER_SECOND = 5.0
 MOST = 200
 LONGEST_RUN_S = 50.0
+AT_ONCE = 4
+_UNSENT_IN_A_ROW = 8
 _LOCK_WAIT_S = 60.0
+_OUTCOMES: tuple[TradeOutcome, ...] = ("paid", "unpaid", "closed", "refunded", "unknown")
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One order that was asked about. `why` says what keeps its outcome unknown."""
+    """One order that was asked about, with what the channel answered.
 
-    channel: str
-    order_no: str
-    amount_fen: int
-    outcome: TradeOutcome
-    paid_at: datetime | None = None
+    `why` says why it could not even be asked.
+    """
+
+    order: Overdue
+    answer: Answer[TradeState] = field(default_factory=Answer)
     why: MdashError | None = None
+
+    @property
+    def outcome(self) -> TradeOutcome:
+        """What the answer proves."""
+        return trade_outcome(self.answer)
 
 
 @dataclass(slots=True)
@@ -49,8 +59,7 @@ class Polled:
     def counts(self) -> dict[str, int]:
         """Orders by outcome."""
         met = Counter(item.outcome for item in self.asked)
-        names: tuple[TradeOutcome, ...] = ("paid", "unpaid", "closed", "refunded", "unknown")
-        return {name: met[name] for name in names}
+        return {name: met[name] for name in _OUTCOMES}
 
     @property
     def exit_code(self) -> int:
@@ -60,11 +69,16 @@ class Polled:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How much a run may ask: calls a second, orders in all, and how long."""
+    """How much a run may ask: calls a second, how many at once, orders in all, and how long."""
 
     per_second: float = PER_SECOND
     most: int = MOST
     longest_s: float = LONGEST_RUN_S
+    at_once: int = AT_ONCE
+
+
+BY_HAND = Budget(per_second=10.0, most=2_000, longest_s=600.0, at_once=8)
+"""What `mdash poll` may ask: a person waits for every order."""
 
 
 def can_be_asked(settings: Settings) -> list[str]:
@@ -83,25 +97,25 @@ def poll(
     channels: Sequence[str],
     *,
     budget: Budget | None = None,
+    every: bool = False,
     clock: Callable[[], datetime] = utc_now,
     is_stopping: Callable[[], bool] = lambda: False,
 ) -> Polled:
     """Ask about overdue orders, most valuable first, and load what was answered.
 
-    What was asked is in the log of calls even if the run is killed; the next one loads it. Raises
-    ConfigurationError for keys, and StoreBusy while another process asks.
+    `every`: also each order whose time is over, whenever it was asked before. What was asked is in
+    the log of calls even if the run is killed; the next one loads it. Raises ConfigurationError for
+    keys, and StoreBusy while another process asks.
     """
     budget = budget or Budget()
     polled = Polled()
     with _alone(settings):
         load_calls(settings)
-        waiting, count = _overdue(settings, channels, clock(), budget.most)
+        waiting, count = _overdue(settings, channels, clock(), budget.most, every)
+        for channel in {item.channel for item in waiting}:
+            remote.shared(settings).keys(channel)
         try:
-            for item in paced(waiting, budget, is_stopping):
-                asked, was_sent = _ask(settings, item)
-                polled.asked.append(asked)
-                if not was_sent:
-                    break
+            polled.asked = _Round(settings, budget, is_stopping).ask(waiting)
         finally:
             load_calls(settings)
         polled.left = count - len(polled.asked)
@@ -123,19 +137,20 @@ def _alone(settings: Settings) -> Iterator[None]:
 
 
 def _overdue(
-    settings: Settings, channels: Sequence[str], now: datetime, most: int
+    settings: Settings, channels: Sequence[str], now: datetime, most: int, every: bool
 ) -> tuple[list[Overdue], int]:
     reader = Reader(settings, retry_ladders())
     found: list[Overdue] = []
     total = 0
     try:
         for channel in channels:
-            orders, count = overdue(reader, channel, now, most)
+            orders, count = overdue(reader, channel, now, most, every=every)
             found += orders
             total += count
     finally:
         reader.close()
-    found.sort(key=lambda item: -item.amount_fen)
+    if len(channels) > 1:
+        found.sort(key=lambda item: -item.amount_fen)
     return found[:most], total
 
 
@@ -153,16 +168,43 @@ def paced(
         yield item
 
 
-def _ask(settings: Settings, item: Overdue) -> tuple[Asked, bool]:
-    """Ask about one order; False if the channel cannot be reached or is left alone for now."""
-    try:
-        answer: Answer[TradeState] = remote.shared(settings).ask(
-            item.channel, "query", order_no=item.order_no, amount_fen=item.amount_fen
+class _Round:
+    """Asking about many orders: several at once, so that none waits for another's trouble."""
+
+    def __init__(
+        self, settings: Settings, budget: Budget, is_stopping: Callable[[], bool]
+    ) -> None:
+        self._settings, self._budget, self._is_stopping = settings, budget, is_stopping
+        self._ends = time.monotonic() + budget.longest_s
+        self._unsent = 0
+
+    def ask(self, items: Sequence[Overdue]) -> list[Asked]:
+        """Ask about each, in their order, as long as the channel can be reached at all."""
+        free = Semaphore(self._budget.at_once)
+        futures: list[Future[Asked]] = []
+        with ThreadPoolExecutor(self._budget.at_once, "poll") as pool:
+            for item in paced(items, self._budget, self._is_over):
+                free.acquire()
+                if self._is_over():
+                    break
+                futures.append(pool.submit(self._one, item))
+                futures[-1].add_done_callback(lambda _: free.release())
+        return [future.result() for future in futures]
+
+    def _is_over(self) -> bool:
+        return (
+            self._is_stopping()
+            or self._unsent >= _UNSENT_IN_A_ROW
+            or time.monotonic() > self._ends
         )
-    except RefusedInput as error:
-        return Asked(item.channel, item.order_no, item.amount_fen, "unknown", why=error), True
-    outcome = trade_outcome(answer)
-    return Asked(
-        item.channel, item.order_no, item.amount_fen, outcome,
-        answer.data.paid_at if answer.data else None, answer.why,
-    ), answer.was_sent
+
+    def _one(self, item: Overdue) -> Asked:
+        try:
+            answer: Answer[TradeState] = remote.shared(self._settings).ask(
+                item.channel, "query", order_no=item.order_no, amount_fen=item.amount_fen,
+                is_paced=True,
+            )
+        except RefusedInput as error:
+            return Asked(item, why=error)
+        self._unsent = 0 if answer.was_sent else self._unsent + 1
+        return Asked(item, answer)

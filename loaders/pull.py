@@ -36,8 +36,8 @@ SURE_AFTER = timedelta(days=3)
 """A bill that is still not there so long after its day will not come: there were no trades."""
 _MONTH_READY = timedelta(days=3)
 _KINDS = {"trade": "trade_bill", "account": "account_bill"}
-Status = Literal["loaded", "empty", "absent", "failed", "refused"]
-_EXIT_CODES: Mapping[Status, int] = {"loaded": 0, "empty": 0, "absent": 3, "failed": 3, "refused": 4}
+Status = Literal["loaded", "empty", "missing", "failed", "refused"]
+_EXIT_CODES: Mapping[Status, int] = {"loaded": 0, "empty": 0, "missing": 3, "failed": 3, "refused": 4}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +55,26 @@ class Period:
 
 @dataclass(slots=True)
 class Pulled:
-    """What became of one bill. `empty`: there were no trades, and the days count as covered."""
+    """What became of one bill. `empty`: there were no trades, and the days count as covered.
 
-    period: str
+    `missing`: the channel has not made it yet. `report` is what became of its file, if there was one.
+    """
+
+    span: Period
     status: Status
     rows: int = 0
     rejected: int = 0
     why: MdashError | None = field(default=None)
+    report: FileReport | None = None
+
+    @property
+    def period(self) -> str:
+        """The day or month, as the channel is asked for it."""
+        return self.span.name
+
+    def days(self) -> Iterator[date]:
+        """The days the bill is about."""
+        return _each(self.span.first, self.span.last)
 
     @property
     def exit_code(self) -> int:
@@ -88,7 +101,7 @@ def pull(
         while waiting and not is_stopping():
             period = waiting.pop(0)
             found = _Bill(settings, channel, kind, period, clock()).pull(work)
-            if found.status == "absent" and period.first != period.last:
+            if found.status == "missing" and period.first != period.last:
                 waiting[:0] = period.days()
                 count += len(period.days()) - 1
                 continue
@@ -209,7 +222,7 @@ class _Bill:
         return self._told("failed", answer.why)
 
     def _told(self, status: Status, why: MdashError | None) -> Pulled:
-        return Pulled(self._period.name, status, why=why)
+        return Pulled(self._period, status, why=why)
 
     def _fetched(self, url: str, work: Path) -> Path:
         """The bill's file, of a bounded size. Raises NoAnswer, and RefusedInput for other files."""
@@ -251,20 +264,20 @@ class _Bill:
     def _reported(self, report: FileReport) -> Pulled:
         why = MdashError(report.template, **report.values) if report.template else None
         if report.status == "refused":
-            return self._told("refused", why)
+            return Pulled(self._period, "refused", why=why, report=report)
         status: Status = "loaded" if report.rows or report.duplicates else "empty"
         if report.status in ("duplicate", "superseded"):
             status = "loaded"
-        return Pulled(self._period.name, status, report.rows, report.rejected, why)
+        return Pulled(self._period, status, report.rows, report.rejected, why, report)
 
     def _without_file(self, *, is_certain: bool) -> Pulled:
         """No bill: no trades, if the channel says so or the bill will no longer come."""
         is_one_day = self._period.first == self._period.last
         is_late = utc_end_of(self._period.last) + SURE_AFTER < self._at
         if not is_certain and not (is_one_day and is_late):
-            return self._told("absent", None)
+            return self._told("missing", None)
         if self._is_contradicted():
-            return self._told("absent", MdashError(
+            return self._told("missing", MdashError(
                 "The channel has no bill of {period}, but trades were paid then. Ask again, or"
                 " download the bill from the channel's site and load it.",
                 period=self._period.name,

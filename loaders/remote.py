@@ -48,7 +48,8 @@ class Remote:
             transport.close()
 
     def ask(
-        self, channel: str, call: str, *, intent: Intent | None = None, **fields: Any
+        self, channel: str, call: str, *, intent: Intent | None = None, tries: int | None = None,
+        is_paced: bool = False, **fields: Any,
     ) -> Answer[Any]:
         """Ask a channel: `ask("alipay", "query", order_no="M1")`; fields are the call's record's.
 
@@ -64,7 +65,7 @@ class Remote:
         request = wanted.takes(**fields)
         message = wanted.ask(request, keys, Stamp(self._clock(), os.urandom(16)))
         return self.transport(channel).send(
-            message, lambda reply: wanted.read(reply, request, keys), intent
+            message, lambda reply: wanted.read(reply, request, keys), intent, tries, is_paced
         )
 
     def keys(self, channel: str) -> Any:

@@ -95,30 +95,38 @@ class Transport:
         """Whether the channel is being asked at present."""
         return self._breaker.state
 
-    def send(self, message: Message, read: Read[T], intent: Intent | None = None) -> Answer[T]:
+    def send(
+        self, message: Message, read: Read[T], intent: Intent | None = None, tries: int | None = None,
+        is_paced: bool = False,
+    ) -> Answer[T]:
         """Send a message and read its reply; never raises for what the channel does.
 
         A message that moves money is sent only after `intent` has written it down. Only messages
-        that may be repeated, or were certainly never sent, are tried again.
+        that may be repeated, or were certainly never sent, are tried again; at most `tries` times.
+        A caller that paces itself is heard, with one try, even while the channel is left alone.
         """
         _check(message.url)
         if message.moves_money and intent is None:
             raise ValueError("a message that moves money needs its intent written first")
         if intent is not None:
             intent(message)
+        is_patient = is_paced and self.state.state != "closed"
+        most = 1 if is_patient else tries or self._policy.tries
         retrying = Retrying(
-            stop=stop_after_attempt(self._policy.tries),
+            stop=stop_after_attempt(most),
             wait=wait_random_exponential(multiplier=0.5, max=self._policy.longest_wait_s),
             retry=lambda state: _is_worth_repeating(message, state),
             retry_error_callback=lambda state: state.outcome and state.outcome.result(),
             sleep=self._sleep,
         )
-        counter = iter(range(1, self._policy.tries + 1))
-        answer: Answer[T] = retrying(lambda: self._try(message, read, next(counter)))
+        counter = iter(range(1, most + 1))
+        answer: Answer[T] = retrying(lambda: self._try(message, read, next(counter), is_paced))
         return answer
 
-    def _try(self, message: Message, read: Read[T], attempt: int) -> Answer[T]:
-        if not self._breaker.admits():
+    def _try(
+        self, message: Message, read: Read[T], attempt: int, is_paced: bool
+    ) -> Answer[T]:
+        if not self._breaker.admits() and not is_paced:
             return Answer(was_sent=False, why=NoAnswer(
                 "The channel failed too often just now and is not asked for {seconds} seconds.",
                 seconds=round(self.state.opens_in_s),

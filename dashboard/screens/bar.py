@@ -26,6 +26,12 @@ class View:
     earlier: Question | None
 
 
+def usual_view(services: Services) -> View:
+    """The period that nobody chose, for screens without the bar."""
+    last = services.last_day()
+    return View(Question(last - timedelta(days=DEFAULT_DAYS - 1), last), None)
+
+
 def filter_bar(services: Services) -> View:
     """Draw the bar; returns what was chosen."""
     say = services.say

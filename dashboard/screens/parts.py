@@ -135,6 +135,12 @@ def way(page: str, params: Mapping[str, Sequence[str]], label: str) -> None:
     st.html(f'<a class="mdash-way" href="{address}">{escape(label)} →</a>', width="content")
 
 
+def trade_link(services: Services, order_no: str, label: str | None = None) -> None:
+    """The way to one trade."""
+    way("trades", {"id": [order_no], "lang": [services.language]},
+        label or services.say("Order {number}", number=order_no))
+
+
 def notes(services: Services, *answers: Answer) -> None:
     """What the answers cannot know, each sentence once."""
     told: dict[str, None] = {}

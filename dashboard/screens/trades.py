@@ -1,4 +1,4 @@
-"""Trades: find one by any id, and see what happened to it."""
+"""Trades: find one by any id, or many at once, and open it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from dashboard.screens import parts
 from dashboard.screens.bar import View
 from dashboard.screens.every_trade import every_trade_menu
 from dashboard.screens.files import table_menu
+from dashboard.screens.trade import trade_page
+from dashboard.screens.trade_list import verdict_table
+from dashboard.screens.trade_search import asked_list, open_trade, search_field
 from dashboard.services import Services
-from dashboard.wording.formats import day, instant, money, plain
+from dashboard.wording.formats import plain
 from dashboard.wording.labels import FIELDS
 from dashboard.wording.tables import word
 
@@ -22,36 +25,48 @@ _LISTED = (
 )
 
 
+
 def render(services: Services, view: View) -> None:
     """Draw the page."""
-    say = services.say
-    wanted = st.text_input(
-        say("Find a trade"), key="id", bind="query-params",
-        placeholder=say("order, trade, refund, notification or buyer id"),
-    )
-    if wanted.strip():
-        found = services.find_trades(wanted)
-        if not found:
-            st.warning(say("There is no trade with this id."), icon=":material/search_off:")
-            return
-    else:
-        picks = _picks(services)
-        found = services.recent_trades(view.question, picks)
-        st.caption(say("The latest {count} trades of the period.", count=len(found)))
-    if not found:
-        st.info(say("Nothing in this period."), icon=":material/inbox:")
+    wanted = search_field(services)
+    if asked := asked_list(wanted):
+        open_trade(verdict_table(services, asked, view.question))
         return
-    if len(found) == 1:
-        _one(services, found[0])
+    found = _found(services, view, wanted)
+    chosen = st.session_state.get("chosen_trade")
+    one = found[0] if len(found) == 1 and wanted else next(
+        (row for row in found if wanted and _key(row) == chosen), None
+    )
+    if one is not None:
+        trade_page(services, *_key(one))
+        return
+    st.session_state.pop("trade_read", None)
+    if not found:
         return
     picked = parts.rows_table(services, found, _LISTED, "trades", selectable=True)
     table_menu(services, found, _LISTED, "trades", "Trades", view.question)
-    if not wanted.strip():
+    if not wanted:
         every_trade_menu(services, view.question)
-    if picked is None:
-        st.caption(say("Select a row to see the trade."))
-    else:
-        _one(services, found[picked])
+    st.caption(services.say("Select a row to see the trade."))
+    open_trade(_key(found[picked]) if picked is not None else None)
+
+
+def _found(services: Services, view: View, wanted: str) -> list[dict[str, Any]]:
+    say = services.say
+    if wanted:
+        found = services.find_trades(wanted)
+        if not found:
+            st.warning(say("There is no trade with this id."), icon=":material/search_off:")
+        return found
+    found = services.recent_trades(view.question, _picks(services))
+    st.caption(say("The latest {count} trades of the period.", count=len(found)))
+    if not found:
+        st.info(say("Nothing in this period."), icon=":material/inbox:")
+    return found
+
+
+def _key(row: dict[str, Any]) -> tuple[str, str]:
+    return row["channel"], row["order_no"]
 
 
 def _picks(services: Services) -> dict[str, str]:
@@ -72,29 +87,3 @@ def _picks(services: Services) -> dict[str, str]:
         st.markdown(say("Only {filters}", filters=listed), width="content")
         st.button(say("Show all"), on_click=forget, icon=":material/close:", type="tertiary")
     return picks
-
-
-def _one(services: Services, row: dict[str, Any]) -> None:
-    say, language = services.say, services.language
-    trade = services.trade(row["channel"], row["order_no"])
-    st.subheader(say("Order {number}", number=trade["order_no"]), anchor=False)
-    with st.container(horizontal=True):
-        st.metric(say("Amount"), money(trade["amount_fen"], language), border=True)
-        st.metric(say("Outcome"), word(trade["outcome"], say), border=True)
-        st.metric(say("Refunded"), money(trade["refunded_fen"], language), border=True)
-    facts = {
-        "Trade": trade["trade_no"] or "—",
-        "Created": instant(trade["created_at"], services.timezone),
-        "Paid at": instant(trade["paid_at"], services.timezone),
-        "Notified": instant(trade["notified_at"], services.timezone),
-        "Bill day": day(trade["billed_on"]),
-        "Failure code": trade["failure_code"] or "—",
-    }
-    st.markdown("\n".join(f"- {say(name)}: `{value}`" for name, value in facts.items()))
-    st.subheader(say("What happened"), anchor=False)
-    events = ("at", "what", "detail", "amount_fen", "source")
-    parts.rows_table(services, trade["events"], events, "events")
-    if trade["refunds"]:
-        st.subheader(say("Refunds"), anchor=False)
-        refunds = ("refund_no", "amount_fen", "requested_at", "refunded_at", "billed_on")
-        parts.rows_table(services, trade["refunds"], refunds, "refunds")

@@ -29,7 +29,8 @@ FIELDS = {
     "line_state": "Connection", "failed": "Failed in a row",
     "alert": "Alert", "where": "Where", "begun_at": "Begun", "ended_at": "Ended", "worst": "Worst",
     "baseline": "Usual", "best_fen": "Gain (yuan)", "best_slice": "Best slice", "effect": "Effect",
-    "state": "State",
+    "state": "State", "asked_id": "Id asked about", "verdict": "Verdict",
+    "verdict_state": "What became of it", "next_step": "Next step",
     "cohort": "Cohort", "period": "Periods later", "returned": "Bought again",
     "repeated": "Bought again", "segment": "Segment", "before": "Segment before",
     "new_buyers": "New buyers", "returning_buyers": "Returning buyers",
@@ -46,6 +47,11 @@ FIELDS = {
     "last_paid_at": "Last purchase", "recency": "Recency score", "frequency": "Frequency score",
     "value": "Value score", "days_since": "Days since the last purchase",
     "orders_a_year": "Purchases in 365 days",
+    "refund_state": "Refund state", "age_s": "Age", "requested_by": "Asked for by",
+    "approved_by": "Approved by", "reason_given": "Reason given", "updated_at": "Last change",
+    "asked_at": "Last asked", "asks": "Times asked", "next_at": "Next try", "batch": "From file",
+    "identifier": "Id in the file", "why_not": "Why not", "twin_order_no": "Other order",
+    "twin_paid_at": "Other paid at", "apart_s": "Apart",
     "role": "Role", "rights": "Rights", "stores": "Stores", "is_active": "Active",
     "has_password": "Has a password", "second_factor": "Second factor",
     "signed_in_at": "Last signed in", "locked_until": "Locked until",
@@ -80,11 +86,14 @@ WORDS = {
     "latency": "slower than usual", "freshness": "no new data",
     "champions": "champions", "loyal": "loyal", "new": "new", "promising": "promising",
     "needs_attention": "needs attention", "at_risk": "at risk", "lost": "lost",
+    "refund_awaiting_approval": "awaiting approval", "refund_reserved": "about to be sent",
+    "refund_submitting": "being sent", "refund_done": "refunded", "refund_refused": "not refunded",
+    "refund_unknown": "not known yet",
     "low": "low", "medium": "medium", "high": "high", "succeeded": "succeeded", "failed": "failed",
 }
 WORDED = frozenset(
     {"outcome", "source", "stage", "reason", "kind", "status", "what", "channel", "product",
-     "line_state",
+     "line_state", "refund_state",
      "segment", "before", "risk", "first_attempt"}
 )
 

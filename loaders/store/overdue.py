@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from loaders.records import EARLIEST
 from loaders.store.reader import Reader
 from loaders.store.warehouse import sql_file
 
@@ -25,16 +26,18 @@ class Overdue:
     amount_fen: int
     ends_at: datetime
     asks: int
+    trade_no: str | None = None
 
 
 def overdue(
-    reader: Reader, channel: str, now: datetime, most: int
+    reader: Reader, channel: str, now: datetime, most: int, *, every: bool = False
 ) -> tuple[list[Overdue], int]:
     """The most valuable overdue orders of a channel, at most `most`; and how many there are in all.
 
     An order is overdue when its notification is late, when a call about it was not answered, shortly
     before it ends and once after. Between askings the wait doubles; a closed order is not asked again.
-    `now` is naive UTC.
+    `every`: also each order whose time is over, however often and however long ago it was asked, that
+    is neither paid nor ended by the channel's word. `now` is naive UTC.
     """
     if reader.is_empty:
         return [], 0
@@ -43,7 +46,9 @@ def overdue(
         {
             "channel": channel,
             "now": now,
-            "since": (now - timedelta(seconds=GIVEN_UP_S) - _LONGEST_LIFE).date(),
+            "since": EARLIEST.date() if every
+            else (now - timedelta(seconds=GIVEN_UP_S) - _LONGEST_LIFE).date(),
+            "every": every,
             "expected_s": EXPECTED_S,
             "soon_s": SOON_S,
             "first_wait_s": FIRST_WAIT_S,
@@ -52,7 +57,7 @@ def overdue(
             "most": most,
         },
     )
-    names = ("channel", "order_no", "amount_fen", "ends_at", "asks")
+    names = ("channel", "order_no", "amount_fen", "ends_at", "asks", "trade_no")
     return [Overdue(**{name: row[name] for name in names}) for row in rows], (
         rows[0]["overdue"] if rows else 0
     )

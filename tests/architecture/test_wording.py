@@ -10,10 +10,16 @@ from babel.messages.pofile import read_po
 
 from dashboard.asking import OUTCOMES, STATUSES
 from dashboard.charts.answers import WEEKDAYS
+from dashboard.customer_answers import templates
 from dashboard.metrics.catalogue import metrics
 from dashboard.screens.bar import COMPARISONS
 from dashboard.screens.conversion import RATES
+from dashboard.screens.refund_form import REASONS
+from dashboard.screens.refund_progress import NEXT, TOLD
+from dashboard.screens.refunds import DAYS, TITLES
 from dashboard.screens.retention import GRAINS, GROUPS, SHOWN
+from dashboard.screens.trade import BY, FACTS
+from dashboard.wording import trades
 from dashboard.wording.labels import FIELDS, RIGHT_TITLES, ROLE_TITLES, WORDS
 from loaders.channels.alipay import meanings
 from loaders.errors import MdashError
@@ -76,8 +82,12 @@ def all_sentences() -> set[str]:
     found |= set(FIELDS.values()) | set(WORDS.values()) | set(COMPARISONS.values()) | set(WEEKDAYS)
     found |= {f"{name} by day" for name in RATES.values()} | set(RATES.values())
     found |= meanings.sentences() | set(OUTCOMES.values()) | set(STATUSES.values())
+    for words in (trades.STATES, trades.STEPS, trades.SAYINGS, trades.LANES, BY):
+        found |= set(words.values())
+    found |= templates() | set(FACTS)
     found |= {*ROLE_TITLES.values(), *RIGHT_TITLES.values()}
     found |= {*GRAINS.values(), *GROUPS.values(), *SHOWN.values()}
+    found |= {*REASONS, *NEXT.values(), *TOLD.values(), *DAYS.values(), *TITLES.values()}
     for metric in metrics().values():
         found |= {metric.title, metric.definition}
     return found

@@ -34,7 +34,7 @@ def pulled(shop: Shop, first: int, last: int, *more: str) -> tuple[int, dict[str
     ran = shop.mdash(
         "pull", "alipay", "--from", f"{days_ago(first)}", "--to", f"{days_ago(last)}", *more, "--json"
     )
-    return ran.code, {bill["period"]: bill["status"] for bill in ran.json()["bills"]}
+    return ran.code, {item["day"]: item["status"] for item in ran.json()["days"]}
 
 
 def covered(shop: Shop, kind: str = "trade_bill") -> set[int]:
@@ -59,7 +59,7 @@ def test_pulled_days_agree_with_the_gateways_money_and_are_not_fetched_twice(sho
     assert row["net_fen"] == ledger.balance_fen - ledger.opening_fen
     assert covered(shop) == covered(shop, "account_bill") == {5, 4, 3}
     before = len(shop.calls())
-    assert pulled(shop, 5, 3) == (0, {})
+    assert pulled(shop, 5, 3) == (0, dict.fromkeys(names, "loaded"))
     assert len(shop.calls()) == before
     assert list((shop.home / "tmp").glob("pull-*")) == []
 
@@ -70,7 +70,7 @@ def test_a_day_without_a_bill_is_covered_once_that_is_sure(shop: Shop, answer: s
     shop.gateway.manners.empty_days = answer
     assert pulled(shop, 8, 8) == (0, {f"{days_ago(8)}": "empty"})
     sure = answer == "NO_BILL_DATA"
-    assert pulled(shop, 2, 2) == (0 if sure else 3, {f"{days_ago(2)}": "empty" if sure else "absent"})
+    assert pulled(shop, 2, 2) == (0 if sure else 3, {f"{days_ago(2)}": "empty" if sure else "missing"})
     assert covered(shop) == ({8, 2} if sure else {8})
     [load] = shop.rows("select rows, kind, account from loads where first_day ="
                        f" '{days_ago(8)}'")
@@ -84,8 +84,8 @@ def test_no_bill_of_a_day_on_which_trades_were_paid_is_not_believed(shop: Shop) 
     shop.gateway.plans.add({"how": "refuse=NO_BILL_DATA", "method": LINK})
     ran = shop.mdash("pull", "alipay", "--from", f"{days_ago(8)}", "--to", f"{days_ago(8)}",
                      "--again", "--json")
-    assert (ran.code, ran.json()["bills"][0]["status"]) == (3, "absent")
-    assert "trades were paid then" in ran.json()["bills"][0]["message"]
+    assert (ran.code, ran.json()["days"][0]["status"]) == (3, "missing")
+    assert "trades were paid then" in ran.json()["days"][0]["message"]
     assert shop.rows("select count(*) as n from settlement_lines") == [{"n": 3}]
 
 
@@ -106,7 +106,7 @@ def test_a_link_that_lapsed_leaves_nothing_half_done_and_is_resumed(shop: Shop) 
     stops = iter((False, False, True))
     pull(shop.settings, "alipay", "trade", days_ago(6), days_ago(4), is_stopping=lambda: next(stops))
     assert covered(shop) == {6, 5}
-    assert pulled(shop, 6, 4) == (0, {f"{days_ago(4)}": "loaded"})
+    assert pulled(shop, 6, 4) == (0, {f"{days_ago(ago)}": "loaded" for ago in (6, 5, 4)})
 
 
 @pytest.mark.slow
