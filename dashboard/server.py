@@ -134,6 +134,11 @@ def serve(settings: Settings, port: int, *, browser: bool) -> None:
     """Serve the dashboard until interrupted."""
     os.environ["MDASH_HOME"] = str(settings.home)
     address = _first_address(settings, f"http://{_named(settings.server.address)}:{port}")
+    if not settings.server.is_loopback and not settings.shop.dashboard_url.startswith("https://"):
+        click.echo(translate(
+            settings.shop.language,
+            "Passwords travel in the clear: put https before mdash and set shop.dashboard_url.",
+        ), err=True)
     if browser:
         Timer(2.0, webbrowser.open, [address]).start()
     configure()

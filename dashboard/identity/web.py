@@ -32,7 +32,7 @@ def is_secure(settings: Settings, host: str) -> bool:
 
 def session_cookie(settings: Settings, host: str) -> str:
     """The session cookie's name; over https it is one that no other host can set."""
-    return f"{_PREFIX}{_PLAIN}" if is_secure(settings, host) else _PLAIN
+    return _named(_PLAIN, settings, host)
 
 
 def token_of(settings: Settings, host: str, cookies: Mapping[str, str]) -> str | None:
@@ -42,7 +42,15 @@ def token_of(settings: Settings, host: str, cookies: Mapping[str, str]) -> str |
 
 def form_cookie(settings: Settings, host: str) -> str:
     """The name of the cookie that a form's token belongs to."""
-    return f"{_PREFIX}{_FORM}" if is_secure(settings, host) else _FORM
+    return _named(_FORM, settings, host)
+
+
+def _named(name: str, settings: Settings, host: str) -> str:
+    """A cookie's name here. Browsers share cookies among a machine's ports, so it has the port's."""
+    if is_secure(settings, host):
+        return f"{_PREFIX}{name}"
+    port = host.rpartition("]")[2].rpartition(":")[2]
+    return f"{name}_{port}" if port.isdigit() and ":" in host else name
 
 
 class FormTokens:

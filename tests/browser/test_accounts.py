@@ -37,16 +37,14 @@ def first_link(tmp_path: Path) -> Iterator[str]:
         )
         try:
             assert process.stdout
-            for line in process.stdout:
-                if "URL:" in line:
-                    break
+            assert any("URL:" in line for line in process.stdout), said.read_text("utf-8")
             found = re.search(r"http://\S+/setup#\S+", said.read_text("utf-8"))
             assert found
             yield found[0]
             assert said.read_text("utf-8").count(found[0].rpartition("#")[2]) == 1
         finally:
             process.kill()
-            process.wait(timeout=60)
+            process.communicate(timeout=60)
 
 
 def choose(page: Page, **boxes: str) -> None:

@@ -35,7 +35,7 @@ with warnings.catch_warnings():
 
 BASE = "http://127.0.0.1:8501"
 STREAM = "ws://127.0.0.1:8501/_stcore/stream"
-OVER = b"over"
+OVER, COOKIE = b"over", "mdash_8501"
 BEHIND = ("/", "/overview", "/account", "/media/x.csv", "/component/x", "/_stcore/host-config",
           "/_stcore/upload_file/a/b", "/_stcore/metrics", "/_stcore/agent/interact", "/auth/login",
           "/oauth2callback", "/oidc", "/loginx", "/static", "/%6dedia/x")
@@ -126,8 +126,8 @@ def test_the_way_back_is_always_ours(wanted: str) -> None:
 
 def test_the_session_cookie_is_out_of_reach(browser: TestClient) -> None:
     cookie = next(value for value in sign_in(browser).headers.get_list("set-cookie")
-                  if value.startswith("mdash="))
-    assert re.fullmatch(r"mdash=[\w-]{43}; HttpOnly; Path=/; SameSite=lax", cookie)
+                  if value.startswith(f"{COOKIE}="))
+    assert re.fullmatch(COOKIE + r"=[\w-]{43}; HttpOnly; Path=/; SameSite=lax", cookie)
 
 
 def test_over_https_the_cookie_is_the_hosts_own(accounts: Accounts, ledger: Ledger) -> None:
@@ -144,9 +144,15 @@ def test_over_https_the_cookie_is_the_hosts_own(accounts: Accounts, ledger: Ledg
         assert client.get("/overview").status_code == 303
 
 
+def test_two_homes_of_one_machine_keep_their_sessions_apart(browser: TestClient) -> None:
+    sign_in(browser)
+    assert browser.get("/overview", headers={"host": "127.0.0.1:8502"}).status_code == 303
+    assert browser.get("/overview").status_code == 200
+
+
 def test_signing_in_changes_the_token(browser: TestClient, ledger: Ledger) -> None:
     planted = Sessions(ledger).begin("viewer")
-    browser.cookies.set("mdash", planted, domain="127.0.0.1", path="/")
+    browser.cookies.set(COOKIE, planted, domain="127.0.0.1", path="/")
     browser.get("/logout")
     answer = post(browser, "/logout", "/logout")
     assert answer.status_code == 303
@@ -163,7 +169,7 @@ def test_a_form_from_elsewhere_is_refused(browser: TestClient, headers: dict[str
     data = {"token": token[1], "name": "admin", "password": PASSWORD}
     answer = browser.post("/login", data=data, headers=headers)
     assert answer.status_code == 400
-    assert "mdash" not in browser.cookies
+    assert COOKIE not in browser.cookies
 
 
 @pytest.mark.parametrize("token", ["", "0" * 64, "é"])
@@ -171,7 +177,7 @@ def test_a_form_without_its_token_is_refused(browser: TestClient, token: str) ->
     browser.get("/login")
     answer = browser.post("/login", data={"token": token, "name": "admin", "password": PASSWORD})
     assert answer.status_code == 400
-    assert "mdash" not in browser.cookies
+    assert COOKIE not in browser.cookies
 
 
 def test_a_long_form_is_refused(browser: TestClient) -> None:
@@ -235,7 +241,7 @@ def test_a_click_after_the_end_of_a_session_is_not_taken(
 ) -> None:
     boss = accounts.person("admin")
     token = Sessions(ledger).begin("viewer")
-    headers = {"origin": BASE, "cookie": f"mdash={token}"}
+    headers = {"origin": BASE, "cookie": f"{COOKIE}={token}"}
     with browser.websocket_connect(STREAM, headers=headers) as socket:
         socket.send_bytes(b"click")
         assert socket.receive_bytes() == b"click"
@@ -254,7 +260,7 @@ def test_who_may_neither_load_nor_refund_uploads_nothing(
     browser: TestClient, ledger: Ledger
 ) -> None:
     for name, status in (("viewer", 403), ("analyst", 403), ("operator", 200), ("admin", 200)):
-        cookie = {"cookie": f"mdash={Sessions(ledger).begin(name)}"}
+        cookie = {"cookie": f"{COOKIE}={Sessions(ledger).begin(name)}"}
         assert browser.put("/_stcore/upload_file/a/b", headers=cookie).status_code == status
 
 
@@ -326,7 +332,7 @@ def test_the_demo_signs_in_each_role_with_one_click(tmp_path: Path) -> None:
         for role in ("admin", "approver", "operator", "analyst", "viewer"):
             client.cookies.clear()
             assert post(client, "/demo", "/login", **{"as": role}).status_code == 303
-            person = Sessions(ledger).person(client.cookies["mdash"])
+            person = Sessions(ledger).person(client.cookies[COOKIE])
             assert person is not None
             assert (person.name, person.role.name) == (role, role)
         client.cookies.clear()
