@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import webbrowser
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.resources import files
 from ipaddress import ip_address
 from pathlib import Path
 from threading import Timer
@@ -25,6 +27,7 @@ from dashboard.identity.guard import Guard, Headers
 from dashboard.identity.routes import SignInRoutes
 from dashboard.operations.ledger import Ledger
 from dashboard.operations.scheduler import run_schedule
+from dashboard.screens.focus import SCRIPT
 from dashboard.services import Services
 from dashboard.wording import translate
 from loaders.errors import ConfigurationError
@@ -66,10 +69,16 @@ def application(settings: Settings) -> st.App:
         Path(__file__).with_name("app.py"), lifespan=lifespan,
         routes=[*routes, *SignInRoutes(settings, ledger).routes()],
         middleware=[
-            Middleware(Headers, settings=settings),
+            Middleware(Headers, settings=settings, scripts=[*_own_scripts(), SCRIPT]),
             Middleware(Guard, settings=settings, ledger=ledger, over=_whole_run()),
         ],
     )
+
+
+def _own_scripts() -> list[str]:
+    """The scripts within Streamlit's page."""
+    page = (files("streamlit") / "static" / "index.html").read_text("utf-8")
+    return re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
 
 
 def _whole_run() -> bytes:

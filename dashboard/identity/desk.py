@@ -42,6 +42,13 @@ class Visit:
         """The page's own path."""
         return str(self.request.scope["path"])
 
+    @property
+    def spoken_back(self) -> str:
+        """Where to go after signing in, in the language that was chosen here."""
+        if "lang" not in self.request.query_params or "lang=" in self.back:
+            return self.back
+        return f"{self.back}{'&' if '?' in self.back else '?'}lang={self.language}"
+
     def address(self, path: str, language: str | None = None) -> str:
         """A page of the desk in this language, with the way back."""
         asked = {"lang": language or self.language}
@@ -148,7 +155,7 @@ class Desk:
 
     def _let_in(self, visit: Visit, name: str, how: str) -> Response:
         visit.given = self.sessions.begin(name, how=how, replaces=visit.token)
-        return _to(visit.back)
+        return _to(visit.spoken_back)
 
     def _demo_row(self, visit: Visit) -> tuple[Form, ...]:
         if not is_from_this_machine(visit.request):

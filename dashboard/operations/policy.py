@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol
 
+from dashboard import listings
 from dashboard.identity.rights import Person
 from dashboard.operations.refund_records import Refund, Standing
 from loaders.errors import MdashError, RefusedInput
@@ -46,6 +47,9 @@ class Books(Protocol):
     def order(self, channel: str, order_no: str) -> Order | None:
         """An order as bills, notifications and queries tell of it."""
 
+    def find(self, identifier: str) -> list[tuple[str, str]]:
+        """Channel and number of the orders with this id of any kind."""
+
 
 class LakeBooks:
     """Orders as the store has them."""
@@ -64,6 +68,13 @@ class LakeBooks:
             return None
         back = self._reader.rows(_REFUNDS, key)
         return Order(**row, refunds={item["refund_no"]: item["amount_fen"] for item in back})
+
+    def find(self, identifier: str) -> list[tuple[str, str]]:
+        """Channel and number of the orders with this id of any kind."""
+        if self._reader.is_empty:
+            return []
+        found = listings.find(self._reader, [identifier], 2)
+        return [(row["channel"], row["order_no"]) for row in found]
 
 
 _ORDER = """

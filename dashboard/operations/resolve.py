@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from dashboard.operations import refund_rows
 from dashboard.operations.claims import lease, new_holder, timeout_s
@@ -14,7 +14,7 @@ from dashboard.operations.policy import Books, next_at, refunded_before
 from dashboard.operations.refund_records import Refund, State
 from dashboard.operations.refund_tables import REFUNDS
 from loaders.channels.protocol import Message
-from loaders.errors import ConfigurationError, MdashError, NoAnswer, RefusedInput
+from loaders.errors import MdashError, NoAnswer, RefusedInput
 from loaders.records import Answer, RefundState, refund_outcome
 from loaders.settings import Settings
 from loaders.transport import Intent
@@ -70,10 +70,13 @@ def judge_message(refund: Refund, answer: Answer[RefundState]) -> Verdict:
     if outcome == "done":
         return Verdict("done", code=code)
     if not answer.was_sent:
-        is_ours = isinstance(why, RefusedInput | ConfigurationError)
+        is_ours = isinstance(why, RefusedInput)
         return Verdict("refused" if is_ours and refund.uncertain_at is None else "unknown", why)
-    if outcome == "refused" and answer.is_verified and not answer.is_success:
-        if refund.uncertain_at is None:
+    is_first = refund.uncertain_at is None
+    if answer.is_verified and not answer.is_success and (
+        outcome == "refused" or (is_first and answer.meaning and answer.meaning.is_first_final)
+    ):
+        if is_first:
             return Verdict("refused", why, code=code)
         return Verdict("unknown", why, refusal=why, code=code)
     return Verdict("unknown", why, is_uncertain=True, code=code)
@@ -103,7 +106,7 @@ def _said(answer: Answer[RefundState]) -> MdashError:
         return answer.why
     if answer.is_success or answer.meaning is None:
         return NoAnswer(ACCEPTED)
-    return (RefusedInput if answer.is_known else NoAnswer)(answer.meaning.text)
+    return RefusedInput(answer.meaning.text)
 
 
 class Carrier:
@@ -118,12 +121,12 @@ class Carrier:
 
     def send(self, refund: Refund, actor: str) -> Refund:
         """Send a claimed refund for the first time."""
-        clock = _Clock(timeout_s(self._settings, refund.channel))
+        clock = Clock.of(self._settings, refund.channel)
         return self._guarded(refund, actor, lambda: self._sent(refund, actor, clock))
 
     def settle(self, refund: Refund, actor: str) -> Refund:
         """Ask about a claimed refund whose outcome is unknown; where that proves nothing, repeat it."""
-        clock = _Clock(timeout_s(self._settings, refund.channel))
+        clock = Clock.of(self._settings, refund.channel)
         return self._guarded(refund, actor, lambda: self._settled(refund, actor, clock))
 
     def _guarded(self, refund: Refund, actor: str, work: Any) -> Refund:
@@ -136,7 +139,7 @@ class Carrier:
             raise
         return self._finish(refund, actor, verdict)
 
-    def _sent(self, refund: Refund, actor: str, clock: _Clock) -> Verdict:
+    def _sent(self, refund: Refund, actor: str, clock: Clock) -> Verdict:
         try:
             return self._tried(refund, actor, clock)
         except TooSoon as early:
@@ -149,7 +152,7 @@ class Carrier:
         except TooSoon as early:
             return Verdict("reserved", due_at=early.until)
 
-    def _settled(self, refund: Refund, actor: str, clock: _Clock) -> Verdict:
+    def _settled(self, refund: Refund, actor: str, clock: Clock) -> Verdict:
         is_question_due = refund.refusal is not None or refund.asks % 3 != 2
         if is_question_due:
             answer = self._question(refund)
@@ -163,7 +166,7 @@ class Carrier:
         except TooSoon as early:
             return Verdict("unknown", refund.why, due_at=early.until)
 
-    def _tried(self, refund: Refund, actor: str, clock: _Clock) -> Verdict:
+    def _tried(self, refund: Refund, actor: str, clock: Clock) -> Verdict:
         """One message; if it was taken on and nothing more, one question."""
         answer = self._message(refund, actor)
         verdict = judge_message(refund, answer)
@@ -273,11 +276,16 @@ class Carrier:
             return refund_rows.one(connection, refund.refund_no)
 
 
-class _Clock:
+class Clock:
     """How much of a command's time is left: it ends within four calls and a quarter of a minute."""
 
     def __init__(self, timeout: float) -> None:
         self._timeout, self._begun = timeout, time.monotonic()
+
+    @classmethod
+    def of(cls, settings: Settings, channel: str) -> Self:
+        """The clock of a command that begins now."""
+        return cls(timeout_s(settings, channel))
 
     @property
     def has_time_to_ask(self) -> bool:

@@ -13,12 +13,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from secrets import token_urlsafe
 from urllib.parse import urlencode
 
 import websockets
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
+from dashboard.identity.accounts import Accounts
+from dashboard.identity.sessions import Sessions
+from dashboard.operations.ledger import Ledger
 from dashboard.services import Services
 from loaders.settings import load_settings
 
@@ -57,13 +61,15 @@ def server(command: list[str], port: int) -> Iterator[int]:
 class Session:
     """One reader's connection, as the browser makes it."""
 
-    def __init__(self, port: int) -> None:
-        self._url = f"ws://127.0.0.1:{port}/_stcore/stream"
+    def __init__(self, port: int, token: str = "") -> None:
+        self._url, self._token = f"ws://127.0.0.1:{port}/_stcore/stream", token
+        self._origin = f"http://127.0.0.1:{port}"
 
     async def __aenter__(self) -> Session:
         self._socket = await websockets.connect(
             self._url, subprotocols=["streamlit"], max_size=2**28,  # type: ignore[list-item]
-            origin="http://127.0.0.1",  # type: ignore[arg-type]
+            origin=self._origin,  # type: ignore[arg-type]
+            additional_headers={"Cookie": f"mdash={self._token}"},
         )
         return self
 
@@ -84,13 +90,26 @@ class Session:
                     return time.perf_counter() - began
 
 
-async def _together(port: int, queries: list[str]) -> tuple[float, float, float]:
+def signed_in(home: Path) -> str:
+    """The token of a session in this home, whose administrator is made if there is none."""
+    ledger = Ledger(load_settings(home))
+    accounts = Accounts(ledger)
+    if accounts.is_empty:
+        accounts.add(None, "benchmark", "admin", token_urlsafe())
+    token = Sessions(ledger).begin(accounts.accounts()[0].name)
+    ledger.close()
+    return token
+
+
+async def _together(
+    port: int, queries: list[str], token: str = ""
+) -> tuple[float, float, float]:
     """Median seconds of the first drawing of all at once, and of a drawing with another filter.
 
     Another filter is chosen by all at the same moment, then by one after the other while all
     the others stay connected.
     """
-    sessions = [Session(port) for _ in queries]
+    sessions = [Session(port, token) for _ in queries]
     for session in sessions:
         await session.__aenter__()
     try:
@@ -128,9 +147,10 @@ def measure(home: Path, folder: Path) -> dict[str, float]:
         bare, _, _ = asyncio.run(_together(port, [""] * SESSIONS))
     port = free_port()
     ours = [sys.executable, "-m", "dashboard.cli", "--home", str(home), "serve", "--port", str(port)]
+    token = signed_in(home)
     with server(ours, port):
-        asyncio.run(_together(port, [""]))
-        _, _, alone = asyncio.run(_together(port, changes[-1:]))
-        full, at_once, changed = asyncio.run(_together(port, changes[:SESSIONS]))
+        asyncio.run(_together(port, [""], token))
+        _, _, alone = asyncio.run(_together(port, changes[-1:], token))
+        full, at_once, changed = asyncio.run(_together(port, changes[:SESSIONS], token))
     return {"trivial": bare, "overview": full, "alone": alone, "changed": changed,
             "at_once": at_once}

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, StorageState
 
 from tests.browser.looking import watched
 
@@ -51,6 +53,27 @@ def demo(demo_home: Path) -> Iterator[str]:
         process.wait(timeout=30)
 
 
+SignedIn = Callable[[str], StorageState]
+
+
+@pytest.fixture(scope="session")
+def signed_in(browser: Browser, demo: str) -> SignedIn:
+    """What a browser keeps after the demo's button of a role was clicked; for `new_context`."""
+
+    @cache
+    def sign_in(role: str) -> StorageState:
+        context = browser.new_context()
+        page = context.new_page()
+        page.goto(f"{demo}/login?lang=en")
+        page.get_by_role("button", name=f"Sign in as {role}", exact=True).click()
+        page.wait_for_url(re.compile(r"/(\?|$)"))
+        state = context.storage_state()
+        context.close()
+        return state
+
+    return sign_in
+
+
 @pytest.fixture(scope="session")
 def shots() -> Path | None:
     """Where screenshots go when MDASH_SHOTS names a folder."""
@@ -59,9 +82,12 @@ def shots() -> Path | None:
 
 
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A desktop page; the test fails if the console said an error."""
-    context = browser.new_context(viewport={"width": 1360, "height": 900}, accept_downloads=True)
+def page(browser: Browser, signed_in: SignedIn) -> Iterator[Page]:
+    """The administrator's desktop page; the test fails if the console said an error."""
+    context = browser.new_context(
+        viewport={"width": 1360, "height": 900}, accept_downloads=True,
+        storage_state=signed_in("admin"),
+    )
     page, errors = watched(context)
     yield page
     context.close()

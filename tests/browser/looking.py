@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect
 
 PROBED = "/_stcore/"
 """Streamlit looks for its base path below a deep link; the 404s are its own."""
@@ -25,14 +25,14 @@ def watched(context: BrowserContext) -> tuple[Page, list[str]]:
 def settled(page: Page) -> None:
     """Wait until the page is drawn; fails on an exception or an error box."""
     page.wait_for_selector("h1", timeout=60_000)
-    page.wait_for_function(
-        "!document.querySelector('[data-testid=\"stStatusWidget\"]')"
-        " && !document.querySelector('[data-testid=\"stSkeleton\"]')", timeout=60_000,
-    )
+    busy = page.locator('[data-testid="stStatusWidget"], [data-testid="stSkeleton"]')
+    expect(busy).to_have_count(0, timeout=60_000)
     assert page.locator('[data-testid="stException"]').count() == 0
     assert page.locator('[data-testid="stAlertContentError"]').count() == 0
 
 
-def phone(browser: Browser) -> BrowserContext:
-    """A context as wide as a phone, in the dark."""
-    return browser.new_context(viewport={"width": 390, "height": 844}, color_scheme="dark")
+def phone(browser: Browser, state: StorageState | None = None) -> BrowserContext:
+    """A context as wide as a phone, in the dark; signed in if its state is."""
+    return browser.new_context(
+        viewport={"width": 390, "height": 844}, color_scheme="dark", storage_state=state
+    )

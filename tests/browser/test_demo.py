@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from sample_data.files import trade_bill
+from tests.browser.conftest import SignedIn
 from tests.browser.looking import phone, settled
 from tests.store.test_bills import DAY, lines, newer
 
@@ -34,9 +35,9 @@ def test_every_screen_opens(demo: str, page: Page, language: str, shots: Path | 
 
 
 def test_the_phone_shows_every_screen_without_sideways_scrolling(
-    demo: str, browser: Browser, shots: Path | None
+    demo: str, browser: Browser, signed_in: SignedIn, shots: Path | None
 ) -> None:
-    context = phone(browser)
+    context = phone(browser, signed_in("admin"))
     page = context.new_page()
     for name in ("", "conversion", "failures", "latency", "trades", "alerts", "data", "definitions"):
         page.goto(f"{demo}/{name}?lang=zh")

@@ -13,6 +13,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.conftest import SignedIn
 from tests.browser.looking import phone, settled
 from tests.conftest import run_mdash
 
@@ -164,8 +165,10 @@ def test_axe_finds_nothing_serious(demo: str, page: Page, name: str) -> None:
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
-def test_the_phone_scrolls_down_only(demo: str, browser: Browser, language: str) -> None:
-    context = phone(browser)
+def test_the_phone_scrolls_down_only(
+    demo: str, browser: Browser, signed_in: SignedIn, language: str
+) -> None:
+    context = phone(browser, signed_in("admin"))
     page = context.new_page()
     for name in PAGES:
         page.goto(f"{demo}/{name}?lang={language}")

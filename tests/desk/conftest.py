@@ -122,13 +122,20 @@ class Desk:
         )
         return trade
 
+    def find(self, identifier: str) -> list[tuple[str, str]]:
+        """Orders with this id."""
+        return [("alipay", item.order_no) for item in self.books.values()
+                if identifier in (item.order_no, item.trade_no)]
+
     def trade(self, order_no: str) -> Trade:
         """The order at the gateway."""
         found = self.wire.gateway.ledger.order(order_no)
         assert found is not None
         return found
 
-    def ask(self, amount_fen: int = 1_000, by: Person = OMAR, order_no: str = "M1", **more: Any) -> Refund:
+    def ask(
+        self, amount_fen: int = 1_000, by: Person = OMAR, order_no: str = "M1", **more: Any
+    ) -> Refund:
         """Ask for a refund."""
         return self.refunds.request(by, "alipay", order_no, amount_fen, "broken", **more)
 
@@ -221,7 +228,7 @@ def agree(desk: Desk, order_no: str, *, at_rest: bool = True) -> None:
             ), "done without proof"
         if item.state == "refused" and item.tries:
             assert any(
-                number == item.refund_no and answer.is_verified and answer.is_known
+                number == item.refund_no and answer.is_verified and answer.sub_code
                 and not answer.is_success for _, number, answer in desk.wire.heard
             ), "refused without proof"
 
