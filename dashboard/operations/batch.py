@@ -148,7 +148,7 @@ def _row(line: int, cells: list[str], names: Mapping[str, int]) -> BatchRow:
     identifier, amount, reason = (padded[names[column]].strip() for column in COLUMNS)
     row = BatchRow(line, identifier, reason=reason)
     try:
-        return replace(row, amount_fen=policy.fen_of_text(amount),
-                       reason=policy.checked_reason(reason))
+        row = replace(row, amount_fen=policy.fen_of_text(amount))
+        return replace(row, reason=policy.checked_reason(reason))
     except MdashError as error:
         return replace(row, why=error)
