@@ -25,6 +25,7 @@ from dashboard.identity import codes
 from dashboard.identity.accounts import Accounts
 from dashboard.identity.guard import Guard, Headers
 from dashboard.identity.routes import SignInRoutes
+from dashboard.oidc import OpenIdConnect
 from dashboard.operations.ledger import Ledger
 from dashboard.operations.scheduler import run_schedule
 from dashboard.screens.focus import SCRIPT
@@ -65,9 +66,15 @@ def application(settings: Settings) -> st.App:
     if receiver is not None:
         routes += receiver.routes()
     ledger = Ledger(settings)
+    oidc = settings.identity.oidc
+    service = OpenIdConnect(settings, oidc) if oidc else None
     return st.App(
         Path(__file__).with_name("app.py"), lifespan=lifespan,
-        routes=[*routes, *SignInRoutes(settings, ledger).routes()],
+        secrets=service.secrets if service else None,
+        routes=[
+            *routes, *SignInRoutes(settings, ledger, service).routes(),
+            *(service.routes() if service else []),
+        ],
         middleware=[
             Middleware(Headers, settings=settings, scripts=[*_own_scripts(), SCRIPT]),
             Middleware(Guard, settings=settings, ledger=ledger, over=_whole_run()),
