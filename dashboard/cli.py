@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dashboard.audit_commands import audit
 from dashboard.terminal import Context, Day, csv_text, print_json, table_text, tell
 from loaders.errors import MdashError
 
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
     from dashboard.metrics.catalogue import Answer
     from dashboard.services import Services
     from loaders.load import FileReport
+    from loaders.settings import Settings
 
 FAILED = 1
+WAITS = "The trail could not be written now; what was done is noted and goes into it later."
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -42,6 +45,7 @@ def load(context: Context, paths: Sequence[Path], as_json: bool) -> None:
     settings = context.settings()
     progress = _progress() if sys.stderr.isatty() else None
     reports = load_paths(settings, list(paths), progress)
+    _settle(settings)
     shown = [_report(report, settings.shop.language) for report in reports]
     if as_json:
         print_json(
@@ -57,6 +61,16 @@ def load(context: Context, paths: Sequence[Path], as_json: bool) -> None:
         line = f"{item['status']:<10} {Path(item['path']).name}: {counts}"
         click.echo(f"{line}. {item['message']}" if item["message"] else line, err=True)
     sys.exit(max((report.exit_code for report in reports), default=0))
+
+
+def _settle(settings: Settings) -> None:
+    """What was done goes into the trail, now or later; a ledger out of reach fails nothing."""
+    from dashboard.operations.deeds import settle_or_wait
+    from dashboard.operations.ledger import Ledger
+    from dashboard.wording import translate
+
+    if not settle_or_wait(Ledger(settings)):
+        click.echo(translate(settings.shop.language, WAITS), err=True)
 
 
 def _report(report: FileReport, language: str) -> dict[str, Any]:
@@ -94,12 +108,15 @@ def undo(context: Context, number: int) -> None:
     """Take back the load with this number (see the loads view)."""
     from dashboard.wording import translate
     from loaders.channels import retry_ladders
+    from loaders.deeds import note
     from loaders.store.deposit import undo as take_back
     from loaders.store.warehouse import Warehouse
 
     settings = context.settings()
     with Warehouse(settings, retry_ladders()) as warehouse:
         partial = take_back(warehouse, number)
+        note(settings.home, "undone", f"load {number}", lacking=partial)
+    _settle(settings)
     say = settings.shop.language
     click.echo(translate(say, "Load {number} was taken back.", number=number), err=True)
     if partial:
@@ -182,6 +199,7 @@ def export(
     from dashboard.metrics.question import Question
 
     services = context.services()
+    services.demand("export", path.name)
     question = Question(
         first_day, last_day, tuple(part for part in by.split(",") if part), _where(filters)
     )
@@ -191,6 +209,7 @@ def export(
     again += [part for item in filters for part in ("--where", item)]
     told = of_answers(services, [answer], link=shlex.join(again))
     rows = save_table(path, records_of_answer(answer), told, services)
+    services.tell_export(path.name, told, rows)
     click.echo(
         services.say("{rows} rows were written to {path}.", rows=rows, path=path), err=True
     )
@@ -483,6 +502,9 @@ def sandbox(context: Context, port: int, orders: int, speed: float, shuffled: bo
 
     language = context.settings().shop.language
     run(context.home, language, port, orders, speed=speed, shuffled=shuffled)
+
+
+commands.add_command(audit)
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ def load_calls(settings: Settings) -> list[FileReport]:
     grown = [name for name, size in sizes.items() if seen.get(name) != size]
     if not grown:
         return []
-    reports = load_paths(settings, [folder / name for name in grown])
+    reports = load_paths(settings, [folder / name for name in grown], is_noted=False)
     for report in reports:
         if report.status == "refused" and report.template:
             raise MdashError(report.template, **report.values)
