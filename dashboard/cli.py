@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dashboard import refund_commands
 from dashboard.audit_commands import audit
 from dashboard.terminal import Context, Day, csv_text, print_json, table_text, tell
+from dashboard.user_commands import user
 from loaders.errors import MdashError
 
 if TYPE_CHECKING:
@@ -505,6 +507,12 @@ def sandbox(context: Context, port: int, orders: int, speed: float, shuffled: bo
 
 
 commands.add_command(audit)
+for _command in (
+    refund_commands.refund, refund_commands.approve, refund_commands.refunds,
+    refund_commands.resolve,
+):
+    commands.add_command(_command)
+commands.add_command(user)
 
 
 def main() -> None:

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
     from dashboard.exports.files import Download
     from dashboard.exports.provenance import Provenance
+    from dashboard.operations.refunds import Refunds
+
 
 
 class Services:
@@ -62,6 +64,13 @@ class Services:
     def trail(self) -> Trail:
         """What people and the program did."""
         return Trail(self.people.ledger, self.person, self.say)
+
+    @cached_property
+    def refunds(self) -> Refunds:
+        """Refunds: what may be given back, and giving it back."""
+        from dashboard.operations.refunds import Refunds
+
+        return Refunds(self.settings, self.reader, self.people.ledger)
 
     @property
     def timezone(self) -> str:

@@ -5,12 +5,21 @@ Secrets are read from files (or the environment) and never printed.
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -82,6 +91,36 @@ class Receiver(BaseModel):
     keep_days: int = Field(default=90, ge=1)
 
 
+def _yuan(value: object) -> object:
+    """Yuan as people write them; never by way of a float's digits."""
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+Yuan = Annotated[
+    Decimal, BeforeValidator(_yuan), Field(ge=0, max_digits=13, decimal_places=2)
+]
+
+
+class Refunding(BaseModel):
+    """The shop's own rules for refunds; absent amounts are no limit. `cancel_window_s` is on screen."""
+
+    model_config = ConfigDict(extra="forbid")
+    approval_above: Yuan | None = None
+    max_amount: Yuan | None = None
+    window_days: int = Field(default=365, ge=0, le=3650)
+    cancel_window_s: int = Field(default=10, ge=0, le=600)
+
+    @property
+    def approval_above_fen(self) -> int | None:
+        """Above it a second person approves."""
+        return None if self.approval_above is None else int(self.approval_above.scaleb(2))
+
+    @property
+    def max_fen(self) -> int | None:
+        """The most a single refund may be."""
+        return None if self.max_amount is None else int(self.max_amount.scaleb(2))
+
+
 class Settings(BaseSettings):
     """Everything `mdash.toml` says. `channels` keeps each channel's own table unread."""
 
@@ -94,6 +133,7 @@ class Settings(BaseSettings):
     alerts: Alerts = Field(default_factory=Alerts)
     mail: Mail = Field(default_factory=Mail)
     receiver: Receiver = Field(default_factory=Receiver)
+    refunds: Refunding = Field(default_factory=Refunding)
     channels: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
     @classmethod

@@ -46,7 +46,9 @@ def test_loaders_never_import_the_dashboard_or_streamlit() -> None:
     ("library", "rooms"),
     [
         ("duckdb", ("loaders.store", "loaders.settlement", "loaders.bill_blocks")),
-        ("cryptography", ("loaders.channels", "sample_data.gateway")),
+        ("cryptography", ("loaders.channels", "sample_data.gateway", "dashboard.identity")),
+        ("argon2", ("dashboard.identity.passwords",)),
+        ("pyotp", ("dashboard.identity.second_factor",)),
         ("plotly", ("dashboard.charts", "dashboard.exports")),
         ("kaleido", ("dashboard.exports",)),
         ("choreographer", ("dashboard.exports.browser",)),

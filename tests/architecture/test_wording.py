@@ -21,11 +21,11 @@ from loaders.errors import MdashError
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEAKERS = {
-    "say", "Reject", "heading", "section", "chart", "Card", "Finding", "made", "Annotation",
+    "say", "Reject", "heading", "section", "chart", "Card", "Finding", "made", "Annotation", "_say",
 }
-FIRST = {"Reject": 1, "heading": 1, "section": 1, "chart": 3, "translate": 1, "Annotation": 3}
+FIRST = {"Reject": 1, "heading": 1, "section": 1, "chart": 3, "translate": 1, "_say": 1, "Annotation": 3}
 ERRORS = {"MdashError", "ConfigurationError", "UnknownMetric", "RefusedInput", "BadSignature",
-          "StoreBusy", "DeliveryFailed", "NoAnswer", "UnknownMessage"}
+          "StoreBusy", "DeliveryFailed", "NoAnswer", "UnknownMessage", "Forbidden"}
 
 
 def catalog() -> dict[str, str]:

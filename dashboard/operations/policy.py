@@ -1,0 +1,230 @@
+"""What may be refunded: the shop's rules, the channel's, and what was paid and given back already."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Protocol
+
+from dashboard import listings
+from dashboard.identity.rights import Person
+from dashboard.operations.refund_records import Refund, Standing
+from loaders.errors import MdashError, RefusedInput
+from loaders.privacy import mask_cards
+from loaders.settings import Refunding
+
+if TYPE_CHECKING:
+    from loaders.store.reader import Reader
+
+SPACING = {"alipay": timedelta(seconds=3.2), "wechatpay": timedelta(seconds=61)}
+"""Between two refunds of one order: 3 s and 60 s by the channels' documents, and a little more."""
+COUNTS = {"wechatpay": 50}
+"""Refunds a channel takes of one order, where its documents name a number."""
+LONGEST_REASON = 256
+_YUAN = re.compile(r"[0-9]{1,11}(\.[0-9]{1,2})?", re.ASCII)
+_NUMBER = re.compile(r"[0-9A-Za-z_-]{1,64}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A paid order, and its refunds of bills and notifications: fen by number."""
+
+    channel: str
+    order_no: str
+    trade_no: str | None
+    store: str | None
+    amount_fen: int
+    paid_at: datetime | None
+    refunds: Mapping[str, int] = field(default_factory=dict)
+
+
+class Books(Protocol):
+    """What was loaded of orders."""
+
+    def order(self, channel: str, order_no: str) -> Order | None:
+        """An order as bills, notifications and queries tell of it."""
+
+    def find(self, identifier: str) -> list[tuple[str, str]]:
+        """Channel and number of the orders with this id of any kind."""
+
+
+class LakeBooks:
+    """Orders as the store has them."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def order(self, channel: str, order_no: str) -> Order | None:
+        """An order, paid or not; None for one nobody told of."""
+        days = [] if self._reader.is_empty else self._reader.home_days(order_no)
+        if not days:
+            return None
+        key = {"days": days, "channel": channel, "order_no": order_no}
+        row = self._reader.one(_ORDER, key)
+        if not row or row["amount_fen"] is None:
+            return None
+        back = self._reader.rows(_REFUNDS, key)
+        return Order(**row, refunds={item["refund_no"]: item["amount_fen"] for item in back})
+
+    def find(self, identifier: str) -> list[tuple[str, str]]:
+        """Channel and number of the orders with this id of any kind."""
+        if self._reader.is_empty:
+            return []
+        found = listings.find(self._reader, [identifier], 2)
+        return [(row["channel"], row["order_no"]) for row in found]
+
+
+_ORDER = """
+select channel, order_no, trade_no, store, amount_fen, paid_at
+from lake.trade
+where
+    channel = $channel and order_no = $order_no
+    and home_day between list_min($days) and list_max($days)
+"""
+_REFUNDS = """
+select refund_no, sum(amount_fen)::bigint as amount_fen
+from lake.refund
+where
+    channel = $channel and order_no = $order_no
+    and home_day between list_min($days) and list_max($days)
+group by refund_no
+"""
+
+
+def fen_of_text(text: str) -> int:
+    """Whole fen of plain decimal yuan. Raises RefusedInput for anything else, and for nothing."""
+    if not _YUAN.fullmatch(text):
+        raise RefusedInput("The amount must be plain yuan, like 12.34.")
+    return checked_amount(int(Decimal(text).scaleb(2)))
+
+
+def checked_amount(amount_fen: int) -> int:
+    """An amount that can be given back at all. Raises RefusedInput."""
+    if amount_fen <= 0:
+        raise RefusedInput("The amount must be above zero.")
+    return amount_fen
+
+
+def checked_number(refund_no: str) -> str:
+    """A refund's number as channels take it. Raises RefusedInput."""
+    if not _NUMBER.fullmatch(refund_no):
+        raise RefusedInput(
+            "A refund's number has at most 64 letters, digits, _ and -, and nothing else."
+        )
+    return refund_no
+
+
+def checked_reason(reason: str) -> str:
+    """A reason as channels take it, without card numbers. Raises RefusedInput."""
+    text = mask_cards(" ".join(reason.split()))
+    if not text or len(text) > LONGEST_REASON or not text.isprintable():
+        raise RefusedInput(
+            "A reason is needed: plain text of at most {longest} characters.",
+            longest=LONGEST_REASON,
+        )
+    return text
+
+
+def spacing(channel: str) -> timedelta:
+    """What lies between two refunds of one order."""
+    return SPACING.get(channel, max(SPACING.values()))
+
+
+def next_at(channel: str, refunds: Sequence[Refund]) -> datetime | None:
+    """The earliest instant for the next message about a refund of an order, if there was one."""
+    marks = [mark for refund in refunds for mark in (refund.sent_at,) if mark is not None]
+    return max(marks) + spacing(channel) if marks else None
+
+
+def totals(order: Order, refunds: Sequence[Refund]) -> tuple[int, int]:
+    """Fen proven to be refunded, and fen set aside beside that; no refund is counted twice."""
+    proven, aside = dict(order.refunds), 0
+    for refund in refunds:
+        if refund.state == "refused":
+            continue
+        if refund.state == "done" or refund.refund_no in proven:
+            proven[refund.refund_no] = max(refund.amount_fen, proven.get(refund.refund_no, 0))
+        else:
+            aside += refund.amount_fen
+    return sum(proven.values()), aside
+
+
+def refunded_before(order: Order, refunds: Sequence[Refund], refund_no: str) -> int | None:
+    """The trade's refunded total before this refund; None while another one is open."""
+    others = [item for item in refunds if item.refund_no != refund_no]
+    if any(not item.is_settled and item.tries for item in others):
+        return None
+    proven, _ = totals(order, [item for item in others if item.is_settled])
+    return proven if refund_no not in order.refunds else None
+
+
+def standing(
+    rules: Refunding, person: Person, order: Order, refunds: Sequence[Refund], at: datetime
+) -> Standing:
+    """What may be refunded of an order by a person at an instant."""
+    refunded, aside = totals(order, refunds)
+    remaining = max(order.amount_fen - refunded - aside, 0) if order.paid_at else 0
+    most = remaining if rules.max_fen is None else min(remaining, rules.max_fen)
+    ends = order.paid_at + timedelta(days=rules.window_days) if order.paid_at else None
+    soonest = next_at(order.channel, refunds)
+    count = len({*order.refunds, *(item.refund_no for item in refunds if item.state != "refused")})
+    allowed = COUNTS.get(order.channel)
+    return Standing(
+        amount_fen=order.amount_fen,
+        paid_fen=order.amount_fen if order.paid_at else 0,
+        refunded_fen=refunded,
+        set_aside_fen=aside,
+        remaining_fen=remaining,
+        most_fen=most,
+        approval_above_fen=approval_above(rules, person),
+        window_ends_at=ends,
+        next_at=soonest if soonest and soonest > at else None,
+        count=count,
+        count_left=None if allowed is None else max(allowed - count, 0),
+        why_not=_why_not(order, remaining, ends, at, allowed is not None and count >= allowed),
+    )
+
+
+def approval_above(rules: Refunding, person: Person) -> int | None:
+    """Above this a second person approves: the shop's bound or the person's own, the lower one."""
+    bounds = [
+        bound for bound in (rules.approval_above_fen, person.role.refund_limit_fen)
+        if bound is not None
+    ]
+    return min(bounds, default=None)
+
+
+def _why_not(
+    order: Order, remaining_fen: int, ends_at: datetime | None, at: datetime, is_full: bool
+) -> MdashError | None:
+    if order.paid_at is None or ends_at is None:
+        return RefusedInput("This order is not known as paid. Ask the channel first (mdash query).")
+    if at > ends_at:
+        return RefusedInput("The time in which this order can be refunded is over.")
+    if remaining_fen <= 0:
+        return RefusedInput("Nothing is left to refund: all of it is refunded or set aside.")
+    if is_full:
+        return RefusedInput("The channel takes no further refund of this order.")
+    return None
+
+
+def check(found: Standing, rules: Refunding, amount_fen: int) -> None:
+    """Refuse an amount that does not stand. Raises RefusedInput."""
+    if found.why_not is not None:
+        raise found.why_not
+    if rules.max_fen is not None and amount_fen > rules.max_fen:
+        raise RefusedInput(
+            "A single refund may be at most {most} yuan.", most=yuan(rules.max_fen)
+        )
+    if amount_fen > found.remaining_fen:
+        raise RefusedInput(
+            "Only {left} yuan are left to refund.", left=yuan(found.remaining_fen)
+        )
+
+
+def yuan(amount_fen: int) -> str:
+    """Fen as people write yuan."""
+    return str(Decimal(amount_fen).scaleb(-2).quantize(Decimal("0.01")))
