@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -174,7 +174,7 @@ def _lines(services: Services, document: Document) -> list[str]:
     if document["amount_fen"] is not None:
         told += f" · {money(document['amount_fen'], services.language)}"
     if document["paid_at"]:
-        told += f" · {document['paid_at']}"
+        told += f" · {datetime.fromisoformat(document['paid_at']):%Y-%m-%d %H:%M:%S UTC%z}"[:-2]
     return [f"{document['order_no']}: {told}", *filter(None, [document["message"]])]
 
 

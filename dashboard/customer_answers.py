@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from dashboard.verdict import Clause, Facts, Verdict, made
@@ -36,10 +36,10 @@ class Expectation:
 
 
 def answers(
-    verdict: Verdict, facts: Facts, expectation: Expectation, timezone: str
+    verdict: Verdict, facts: Facts, expect: Callable[[], Expectation], timezone: str
 ) -> dict[str, str]:
-    """The answer by language."""
-    clauses = [*_told(verdict, facts), *_when(facts, expectation)]
+    """The answer by language; `expect` is asked only if money goes back."""
+    clauses = [*_told(verdict, facts), *_when(facts, expect)]
     found = {}
     for language in ("zh", "en"):
         teller = Teller(speaker(language), language, timezone)
@@ -77,11 +77,11 @@ def _told(verdict: Verdict, facts: Facts) -> list[Clause]:
     ]
 
 
-def _when(facts: Facts, expectation: Expectation) -> list[Clause]:
+def _when(facts: Facts, expect: Callable[[], Expectation]) -> list[Clause]:
     """When the money arrives: from our own refunds where they are enough, and the channel's word."""
     if not facts.refunded_fen and not facts.open_refunds:
         return []
-    published = made(PUBLISHED.get(facts.channel, UNKNOWN_RANGE))
+    published, expectation = made(PUBLISHED.get(facts.channel, UNKNOWN_RANGE)), expect()
     if not expectation.is_ours:
         return [published]
     ours = made("The payment company carried out 95 % of our refunds within {span_s}.",

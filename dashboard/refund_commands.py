@@ -113,10 +113,12 @@ def document(services: Services, item: Refund) -> dict[str, Any]:
 
 
 def _end(services: Services, item: Refund, as_json: bool) -> None:
+    from dashboard.wording.tables import word
+
     shown = document(services, item)
     if as_json:
         print_json(shown)
-    told = services.say(f"refund_{item.state}")
+    told = word(f"refund_{item.state}", services.say)
     click.echo(f"{item.refund_no}: {' '.join(filter(None, [told, shown['message']]))}", err=True)
     sys.exit(EXITS.get(shown["state"], STILL_OPEN))
 

@@ -28,6 +28,7 @@ from dashboard.identity.routes import SignInRoutes
 from dashboard.oidc import OpenIdConnect
 from dashboard.operations.ledger import Ledger
 from dashboard.operations.scheduler import run_schedule
+from dashboard.screens.focus import SCRIPT
 from dashboard.services import Services
 from dashboard.wording import translate
 from loaders.errors import ConfigurationError
@@ -75,7 +76,7 @@ def application(settings: Settings) -> st.App:
             *(service.routes() if service else []),
         ],
         middleware=[
-            Middleware(Headers, settings=settings, scripts=_own_scripts()),
+            Middleware(Headers, settings=settings, scripts=[*_own_scripts(), SCRIPT]),
             Middleware(Guard, settings=settings, ledger=ledger, over=_whole_run()),
         ],
     )

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 MOST_IDS = 500
 MOST_TRADES = 2_000
 _SEPARATORS = re.compile(r"[\s,;，；、]+")
-_REFUNDS_SINCE = timedelta(days=365)
+_REFUNDS_SINCE = timedelta(days=90)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +115,12 @@ class TradeDesk:
     def answers(self, judged: Judged) -> dict[str, str]:
         """What may be told to the customer, by language."""
         return answers(
-            judged.verdict, judged.facts, self.expectation(judged.facts.channel),
+            judged.verdict, judged.facts, lambda: self.expectation(judged.facts.channel),
             self._services.timezone,
         )
 
     def expectation(self, channel: str) -> Expectation:
-        """How long the channel's refunds took over the past year."""
+        """How long the channel's refunds of the last 90 days took."""
         last = self._services.last_day()
         question = Question(last - _REFUNDS_SINCE, last, (), {"channel": (channel,)})
         for row in self._services.metric("latency", question).rows:

@@ -108,7 +108,8 @@ class CodeMeaning:
     """What a channel's code says: for people (templates), for metrics, and for what comes next.
 
     `is_known` is False where the code leaves open what became of the request. `may_repeat` is True
-    where the same request, unchanged, may be sent again and may then succeed.
+    where the same request, unchanged, may be sent again and may then succeed. `is_first_final`: to
+    the first request under its number it is a final no, although after another one it is not.
     """
 
     text: str
@@ -116,6 +117,7 @@ class CodeMeaning:
     outcome: Outcome
     is_known: bool
     may_repeat: bool
+    is_first_final: bool = False
 
 
 T = TypeVar("T")

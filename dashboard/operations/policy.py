@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol
 
+from dashboard import listings
 from dashboard.identity.rights import Person
 from dashboard.operations.refund_records import Refund, Standing
 from loaders.errors import MdashError, RefusedInput
@@ -46,6 +47,9 @@ class Books(Protocol):
     def order(self, channel: str, order_no: str) -> Order | None:
         """An order as bills, notifications and queries tell of it."""
 
+    def find(self, identifier: str) -> list[tuple[str, str]]:
+        """Channel and number of the orders with this id of any kind."""
+
 
 class LakeBooks:
     """Orders as the store has them."""
@@ -64,6 +68,13 @@ class LakeBooks:
             return None
         back = self._reader.rows(_REFUNDS, key)
         return Order(**row, refunds={item["refund_no"]: item["amount_fen"] for item in back})
+
+    def find(self, identifier: str) -> list[tuple[str, str]]:
+        """Channel and number of the orders with this id of any kind."""
+        if self._reader.is_empty:
+            return []
+        found = listings.find(self._reader, [identifier], 2)
+        return [(row["channel"], row["order_no"]) for row in found]
 
 
 _ORDER = """
@@ -122,10 +133,17 @@ def spacing(channel: str) -> timedelta:
     return SPACING.get(channel, max(SPACING.values()))
 
 
-def next_at(channel: str, refunds: Sequence[Refund]) -> datetime | None:
-    """The earliest instant for the next message about a refund of an order, if there was one."""
-    marks = [mark for refund in refunds for mark in (refund.sent_at,) if mark is not None]
-    return max(marks) + spacing(channel) if marks else None
+def next_at(channel: str, refunds: Sequence[Refund], at: datetime) -> datetime | None:
+    """The earliest instant for the next message about a refund of an order, if there was one.
+
+    It counts from the end of the last one; one that is under way ends at this instant at best.
+    """
+    marks = [
+        at if refund.state == "submitting" and refund.lease_until and refund.lease_until > at
+        else refund.sent_at
+        for refund in refunds if refund.sent_at is not None
+    ]
+    return max(mark for mark in marks if mark) + spacing(channel) if marks else None
 
 
 def totals(order: Order, refunds: Sequence[Refund]) -> tuple[int, int]:
@@ -141,13 +159,10 @@ def totals(order: Order, refunds: Sequence[Refund]) -> tuple[int, int]:
     return sum(proven.values()), aside
 
 
-def refunded_before(order: Order, refunds: Sequence[Refund], refund_no: str) -> int | None:
-    """The trade's refunded total before this refund; None while another one is open."""
-    others = [item for item in refunds if item.refund_no != refund_no]
-    if any(not item.is_settled and item.tries for item in others):
-        return None
-    proven, _ = totals(order, [item for item in others if item.is_settled])
-    return proven if refund_no not in order.refunds else None
+def least_total(refunds: Sequence[Refund], refund: Refund) -> int:
+    """The least that can be refunded of an order, by our own proof, once this refund is done."""
+    others = (item for item in refunds if item.refund_no != refund.refund_no)
+    return refund.amount_fen + sum(item.amount_fen for item in others if item.state == "done")
 
 
 def standing(
@@ -158,7 +173,7 @@ def standing(
     remaining = max(order.amount_fen - refunded - aside, 0) if order.paid_at else 0
     most = remaining if rules.max_fen is None else min(remaining, rules.max_fen)
     ends = order.paid_at + timedelta(days=rules.window_days) if order.paid_at else None
-    soonest = next_at(order.channel, refunds)
+    soonest = next_at(order.channel, refunds, at)
     count = len({*order.refunds, *(item.refund_no for item in refunds if item.state != "refused")})
     allowed = COUNTS.get(order.channel)
     return Standing(

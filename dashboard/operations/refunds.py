@@ -45,7 +45,7 @@ class Refunds:
         self.books = books or LakeBooks(reader)
         self._is_given = ask is not None
         self.ask: Ask = ask or remote.shared(settings).ask
-        self._carrier = Carrier(settings, ledger, self.books, self.ask)
+        self._carrier = Carrier(settings, ledger, self.ask)
 
     def standing(self, person: Person, channel: str, order_no: str) -> Standing:
         """What may be refunded of an order by this person. Raises RefusedInput for no such order."""
@@ -89,8 +89,7 @@ class Refunds:
         number = f"R{at:%Y%m%d%H%M%S}{token_hex(5)}" if refund_no is None else refund_no
         policy.checked_number(number)
         policy.checked_amount(amount_fen)
-        if not self._is_given:
-            remote.shared(self.settings).keys(order.channel)
+        self._check_keys(order.channel)
         made = Refund(
             refund_no=number, channel=order.channel, order_no=order.order_no, trade_no=order.trade_no,
             amount_fen=amount_fen, reason=policy.checked_reason(reason), state="reserved",
@@ -98,6 +97,11 @@ class Refunds:
             updated_at=at, batch=batch, paid_fen=order.amount_fen,
         )
         return replace(made, digest=digest_of(made))
+
+    def _check_keys(self, channel: str) -> None:
+        """Raises ConfigurationError for a channel that cannot be asked, before anything is recorded."""
+        if not self._is_given:
+            remote.shared(self.settings).keys(channel)
 
     def _order(self, channel: str, order_no: str) -> Order:
         order = self.books.order(channel, order_no)
@@ -153,6 +157,7 @@ class Refunds:
                 raise RefusedInput("This refund does not wait for approval any more.")
             if digest_of(refund) != refund.digest or seen not in (None, refund.digest):
                 raise RefusedInput("This refund is not the one that was looked at. Look again.")
+            self._check_keys(refund.channel)
             at = now()
             self._check_again(connection, person, refund, at)
             holder, until = self._carrier.claim(refund.channel, at)
@@ -218,14 +223,18 @@ class Refunds:
             person.demand("refund", refund.store, any_store=False)
         return self._taken_up(refund, person.name) or self.one(refund_no)
 
-    def resolve(self, *, everything: bool = False) -> list[Refund]:
+    def resolve(
+        self, *, everything: bool = False, is_stopping: Callable[[], bool] = lambda: False
+    ) -> list[Refund]:
         """Ask about refunds whose outcome is unknown, those whose time has come or everything."""
         at = now()
         found = [
             item for item in self.refunds(states=OPEN)[::-1]
             if item.state != "unknown" or everything or _is_due(item.due_at, at)
         ]
-        return self._side_by_side(found, lambda item: self._taken_up(item, SYSTEM.name))
+        return self._side_by_side(
+            found, lambda item: None if is_stopping() else self._taken_up(item, SYSTEM.name)
+        )
 
     def _taken_up(self, refund: Refund, actor: str) -> Refund | None:
         """Carry on with an open refund, unless somebody does already or it is not its time."""

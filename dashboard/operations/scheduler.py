@@ -9,18 +9,21 @@ from contextlib import suppress
 
 from filelock import FileLock, Timeout
 
-from dashboard.operations import delivery
+from dashboard.operations import cancel, delivery
 from dashboard.operations.episodes import check_all
 from dashboard.operations.ledger import Ledger
 from dashboard.operations.outbox import Envelope, Send, deliver
+from dashboard.operations.refunds import Refunds
 from dashboard.operations.reports import Attach, letter, plan, report_of
 from loaders.channels import retry_ladders
 from loaders.errors import MdashError
+from loaders.poll import can_be_asked
 from loaders.settings import Settings
 from loaders.store.reader import Reader
 from loaders.upkeep import channel_tasks
 
 EVERY_S = 60.0
+REFUNDS_EVERY_S = 5.0
 _LOG = logging.getLogger("mdash.schedule")
 Task = Callable[[], object]
 
@@ -58,13 +61,29 @@ async def _run(
         "delivery": lambda: deliver(ledger, send, stop.is_set),
         **channel_tasks(settings, stop.is_set),
     }
+    refunds = _refunding(settings, reader, ledger, stop.is_set)
     try:
         await asyncio.gather(
-            *(_repeat(name, task, stop, every_s) for name, task in tasks.items())
+            *(_repeat(name, task, stop, every_s) for name, task in tasks.items()),
+            *(_repeat(name, task, stop, min(every_s, REFUNDS_EVERY_S))
+              for name, task in refunds.items()),
         )
     finally:
         reader.close()
         ledger.close()
+
+
+def _refunding(
+    settings: Settings, reader: Reader, ledger: Ledger, is_stopping: Callable[[], bool]
+) -> dict[str, Task]:
+    """What is reserved is sent when its cancel window is over; what is unknown is asked about."""
+    if not can_be_asked(settings):
+        return {}
+    refunds = Refunds(settings, reader, ledger)
+    return {
+        "refunds": lambda: refunds.resolve(is_stopping=is_stopping),
+        "cancellations": lambda: cancel.resolve(refunds),
+    }
 
 
 async def _repeat(name: str, task: Task, stop: asyncio.Event, every_s: float) -> None:

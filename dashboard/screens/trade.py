@@ -34,9 +34,11 @@ def trade_page(services: Services, channel: str, order_no: str) -> None:
     _top(services, judged)
     ask_channel(services, judged)
     _facts(services, judged)
-    _answers(services, judged)
+    answer = st.container()
     refund_panel(services, _with_refunds(judged))
     _happened(services, judged)
+    with answer:
+        _answers(services, judged)
 
 
 def _top(services: Services, judged: Judged) -> None:

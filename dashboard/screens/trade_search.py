@@ -4,16 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
+from dashboard.screens.focus import SCRIPT
 from dashboard.screens.trade_list import list_field
 from dashboard.services import Services
 from dashboard.trade_desk import is_list
-
-_FOCUS = """<script>
-(() => {
-  const field = document.querySelector('.st-key-id input');
-  if (field && !field.value && document.activeElement === document.body) field.focus();
-})();
-</script>"""
 
 
 def search_field(services: Services) -> str:
@@ -29,7 +23,7 @@ def search_field(services: Services) -> str:
         list_field(services)
         if wanted.strip() or st.session_state.get("asked_ids"):
             st.button(say("All trades"), icon=":material/arrow_back:", on_click=_leave, shortcut="Alt+B")
-    st.html(_FOCUS, unsafe_allow_javascript=True)
+    st.html(f"<script>{SCRIPT}</script>", unsafe_allow_javascript=True)
     return wanted.strip()
 
 

@@ -106,6 +106,7 @@ class Desk:
     wire: Wire
     books: dict[str, Order]
     refunds: Refunds
+    moment: timedelta = timedelta(milliseconds=1)
 
     def order(self, channel: str, order_no: str) -> Order | None:
         """What was loaded of an order."""
@@ -122,13 +123,20 @@ class Desk:
         )
         return trade
 
+    def find(self, identifier: str) -> list[tuple[str, str]]:
+        """Orders with this id."""
+        return [("alipay", item.order_no) for item in self.books.values()
+                if identifier in (item.order_no, item.trade_no)]
+
     def trade(self, order_no: str) -> Trade:
         """The order at the gateway."""
         found = self.wire.gateway.ledger.order(order_no)
         assert found is not None
         return found
 
-    def ask(self, amount_fen: int = 1_000, by: Person = OMAR, order_no: str = "M1", **more: Any) -> Refund:
+    def ask(
+        self, amount_fen: int = 1_000, by: Person = OMAR, order_no: str = "M1", **more: Any
+    ) -> Refund:
         """Ask for a refund."""
         return self.refunds.request(by, "alipay", order_no, amount_fen, "broken", **more)
 
@@ -145,6 +153,13 @@ class Desk:
                 return
             threading.Event().wait(0.004)
         raise AssertionError([item.state for item in self.refunds.refunds()])
+
+    def settle_spaced(self, seconds: float) -> None:
+        """Resolve as often as the spacing of messages asks for."""
+        for _ in range(8):
+            if self.refunds.resolve(everything=True) or not self.refunds.count_open():
+                return
+            threading.Event().wait(seconds)
 
     def actions(self, refund_no: str) -> list[str]:
         """The steps of a refund in the trail, in order."""
@@ -221,7 +236,7 @@ def agree(desk: Desk, order_no: str, *, at_rest: bool = True) -> None:
             ), "done without proof"
         if item.state == "refused" and item.tries:
             assert any(
-                number == item.refund_no and answer.is_verified and answer.is_known
+                number == item.refund_no and answer.is_verified and answer.sub_code
                 and not answer.is_success for _, number, answer in desk.wire.heard
             ), "refused without proof"
 

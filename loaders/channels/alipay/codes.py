@@ -85,6 +85,7 @@ def meaning(method: str | None, code: str | None, sub_code: str | None) -> CodeM
         outcome=answer(method, True, code, sub_code),
         is_known=row.is_known,
         may_repeat=row.may_repeat,
+        is_first_final=row.is_first_final,
     )
 
 

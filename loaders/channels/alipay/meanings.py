@@ -14,6 +14,7 @@ class Row:
     """Codes of one meaning. `reason` and `source` are the failure class (None: no failure).
 
     `is_known`: the request is settled, nothing moved. `may_repeat`: unchanged, it may succeed later.
+    `is_first_final`: nothing moved by the first request under a number, if it is answered so.
     """
 
     reason: str | None
@@ -23,6 +24,7 @@ class Row:
     codes: str
     is_known: bool = True
     may_repeat: bool = False
+    is_first_final: bool = False
 
 
 SUCCESS = Row(None, None, "The channel accepted the call.",
@@ -138,7 +140,7 @@ REFUNDING = (
     Row("merchant_config", "merchant",
         "A refund under this number exists already, with another amount.",
         "Query that refund; give the new one another number.", "DISCORDANT_REPEAT_REQUEST",
-        is_known=False),
+        is_known=False, is_first_final=True),
     Row("merchant_config", "merchant", "The time in which this trade can be refunded is over.",
         "Settle it with the buyer by bank transfer.", "TRADE_HAS_FINISHED"),
     Row("merchant_config", "merchant", "This trade cannot be refunded, or not in part.",

@@ -183,7 +183,11 @@ def read_refund_query(reply: Reply, order: RefundOrder, keys: Credentials) -> An
             funds=node.funds("refund_detail_item_list"),
         ), status is not None
 
-    return read(reply, REFUND_QUERY, keys, state, _ids(order) | {"out_request_no": order.refund_no})
+    absent = RefundState(order.refund_no, order.order_no, order.trade_no or None, "absent")
+    return read(
+        reply, REFUND_QUERY, keys, state, _ids(order) | {"out_request_no": order.refund_no},
+        {"TRADE_NOT_EXIST": absent},
+    )
 
 
 def ask_close(question: TradeQuestion, keys: Credentials, stamp: Stamp) -> Message:

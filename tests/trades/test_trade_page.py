@@ -1,0 +1,73 @@
+"""The trade's page in each of its states, and the table of a pasted list."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.screens.test_screens import _home_variable, draw, words
+from tests.trades.conftest import BUYER, LOGON
+from tests.trades.test_desk import trail
+
+__all__ = ["_home_variable"]
+
+
+def drawn(test: AppTest) -> str:
+    return "\n".join(str(item.proto.body) for item in test.get("html"))
+
+
+def test_one_match_opens_the_page_and_reading_is_noted_once(
+    desk_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = len(trail(desk_home))
+    test = draw(desk_home, "trades", monkeypatch, id="M1", lang="zh")
+    assert "12:00:30 已支付；5 月 3 日的账单尚未导入" in drawn(test)
+    assert [tab.label for tab in test.tabs] == ["中文", "English"]
+    copied = [item.value for item in test.code]
+    assert copied[0] == "您的订单 M1 已于 5 月 3 日 12:00 付款 ¥88.88。"
+    assert copied[1] == "We received your payment of ¥88.88 for order M1 on 3 May 12:00."
+    test.run()
+    assert trail(desk_home)[before:] == [("trade_read", "alipay/M1")]
+
+
+def test_what_is_not_known_is_said_so_and_the_button_says_why_not(
+    desk_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    test = draw(desk_home, "trades", monkeypatch, id="M3", lang="en")
+    text = drawn(test)
+    assert "Not known to be paid; a notification named another amount" in text
+    assert "Please do not pay again" in test.code[0].value
+    button = next(item for item in test.button if item.key == "ask-channel")
+    assert button.disabled
+    assert button.help == "This channel is not set up for asking."
+
+
+def test_messages_as_they_came_are_shown_on_demand_and_masked(
+    desk_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    test = draw(desk_home, "trades", monkeypatch, id="M1", lang="en")
+    assert "TRADE_SUCCESS</td>" not in drawn(test)
+    test.toggle[0].set_value(True).run()
+    shown = drawn(test)
+    assert shown.count("TRADE_SUCCESS</td>") == 2
+    assert LOGON not in shown
+    assert BUYER not in shown
+
+
+def test_a_list_gives_a_table_of_verdicts_with_what_was_not_found(
+    desk_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = len(trail(desk_home))
+    test = draw(desk_home, "trades", monkeypatch, id="M1, M3 NOBODY", lang="en")
+    assert "2 trades of 3 ids; 1 ids belong to none." in words(test)
+    table = test.dataframe[0].value
+    assert list(table["Id asked about"]) == ["M1", "M3", "NOBODY"]
+    assert list(table["What became of it"]) == ["Paid", "Amounts differ", "Not found"]
+    assert trail(desk_home)[before:] == [("trade_read", "2 trades")]
+
+
+def test_an_id_of_nothing_says_so(desk_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    test = draw(desk_home, "trades", monkeypatch, id="NOBODY", lang="en")
+    assert "There is no trade with this id." in words(test)
