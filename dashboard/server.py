@@ -25,6 +25,7 @@ from dashboard.identity import codes
 from dashboard.identity.accounts import Accounts
 from dashboard.identity.guard import Guard, Headers
 from dashboard.identity.routes import SignInRoutes
+from dashboard.oidc import OpenIdConnect
 from dashboard.operations.ledger import Ledger
 from dashboard.operations.scheduler import run_schedule
 from dashboard.screens.focus import SCRIPT
@@ -67,9 +68,15 @@ def application(settings: Settings) -> st.App:
     if receiver is not None:
         routes += receiver.routes()
     ledger = Ledger(settings)
+    oidc = settings.identity.oidc
+    service = OpenIdConnect(settings, oidc) if oidc else None
     return st.App(
         Path(__file__).with_name("app.py"), lifespan=lifespan,
-        routes=[*routes, *SignInRoutes(settings, ledger).routes()],
+        secrets=service.secrets if service else None,
+        routes=[
+            *routes, *SignInRoutes(settings, ledger, service).routes(),
+            *(service.routes() if service else []),
+        ],
         middleware=[
             Middleware(Headers, settings=settings, scripts=[*_own_scripts(), SCRIPT]),
             Middleware(Guard, settings=settings, ledger=ledger, over=_whole_run()),
@@ -130,6 +137,11 @@ def serve(settings: Settings, port: int, *, browser: bool) -> None:
     """Serve the dashboard until interrupted."""
     os.environ["MDASH_HOME"] = str(settings.home)
     address = _first_address(settings, f"http://{_named(settings.server.address)}:{port}")
+    if not settings.server.is_loopback and not settings.shop.dashboard_url.startswith("https://"):
+        click.echo(translate(
+            settings.shop.language,
+            "Passwords travel in the clear: put https before mdash and set shop.dashboard_url.",
+        ), err=True)
     if browser:
         Timer(2.0, webbrowser.open, [address]).start()
     configure()

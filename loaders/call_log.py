@@ -17,6 +17,7 @@ from typing import Any
 
 from loaders.channels.protocol import Message
 from loaders.errors import MdashError
+from loaders.privacy import mask_personal
 from loaders.records import Answer
 
 _CHINA = timezone(timedelta(hours=8))
@@ -108,4 +109,4 @@ def _short(text: str | None) -> str | None:
 
 
 def _why(error: MdashError | None) -> str | None:
-    return None if error is None else str(error)
+    return None if error is None else mask_personal(str(error))

@@ -46,6 +46,7 @@ from pathlib import Path
 person = LOCAL
 if {person!r}:
     person = Accounts(Ledger(load_settings(Path({str(home)!r})))).person({person!r})
+app._acting = lambda: person
 services = app._services(person)
 render = next(r for name, _, _, r in app._SCREENS if name == {screen!r})
 app._page(services, {screen!r}, {screen!r}, render)()
