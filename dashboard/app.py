@@ -58,7 +58,8 @@ _OFFICE: tuple[tuple[str, str, str, Callable[[Services], None], Right], ...] = (
     ("accounts", "Accounts", ":material/manage_accounts:", accounts.render, "administer"),
 )
 _ALWAYS = ("data", "definitions")
-_UNFILTERED = ("refunds",)  # Screens that the filters do not narrow.
+# Screens that the filters do not narrow. (No docstrings: Streamlit would show them on every page.)
+_UNFILTERED = ("refunds",)
 
 
 @st.cache_resource
@@ -109,7 +110,9 @@ def _page(
             parts.empty_home(services)
             return
         try:
-            view = usual_view(services) if name in _UNFILTERED else filter_bar(services)
+            is_one = name == "trades" and bool(st.query_params.get("id"))
+            is_bare = is_one or name in _UNFILTERED
+            view = usual_view(services) if is_bare else filter_bar(services)
             render(services, view)
             page_menu(services, name, title, view.question)
         except MdashError as error:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dashboard.exports.files import Download, page_files, table_files
 from dashboard.exports.pages import Listing
 from dashboard.exports.provenance import of_answers
+from dashboard.identity.rights import SYSTEM
 from dashboard.metrics.catalogue import Answer, metric_named
 from dashboard.operations.delivery import Attachment
 from dashboard.operations.reports import Report
@@ -18,15 +19,19 @@ def attachments(settings: Settings) -> Callable[[Report], Sequence[Attachment]]:
     """How the reports of a home get their files."""
 
     def made(report: Report) -> list[Attachment]:
-        services = Services(settings)
+        services = Services(settings, person=SYSTEM)
         try:
-            return [
-                Attachment(item.file_name, item.format.mime, item.make())
-                for item in _files(services, report)
-            ]
+            return [_attached(services, report, item) for item in _files(services, report)]
         finally:
             services.reader.close()
 
+    return made
+
+
+def _attached(services: Services, report: Report, item: Download) -> Attachment:
+    """A file made and, since it leaves the house, entered into the trail."""
+    made = Attachment(item.file_name, item.format.mime, item.make())
+    services.tell_export(item.file_name, item.told, item.count(), report=report.schedule.name)
     return made
 
 

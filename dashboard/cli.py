@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dashboard import refund_commands
+from dashboard.audit_commands import audit
 from dashboard.terminal import Context, Day, csv_text, print_json, table_text, tell
 from dashboard.user_commands import user
 from loaders.errors import MdashError
@@ -18,8 +19,10 @@ from loaders.errors import MdashError
 if TYPE_CHECKING:
     from dashboard.metrics.catalogue import Answer
     from dashboard.services import Services
+    from loaders.settings import Settings
 
 FAILED = 1
+WAITS = "The trail could not be written now; what was done is noted and goes into it later."
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -45,6 +48,7 @@ def load(context: Context, paths: Sequence[Path], as_json: bool) -> None:
     settings = context.settings()
     progress = _progress() if sys.stderr.isatty() else None
     reports = load_paths(settings, list(paths), progress)
+    _settle(settings)
     say = speaker(settings.shop.language)
     shown = [report_document(report, say) for report in reports]
     if as_json:
@@ -63,6 +67,16 @@ def load(context: Context, paths: Sequence[Path], as_json: bool) -> None:
     sys.exit(max((report.exit_code for report in reports), default=0))
 
 
+def _settle(settings: Settings) -> None:
+    """What was done goes into the trail, now or later; a ledger out of reach fails nothing."""
+    from dashboard.operations.deeds import settle_or_wait
+    from dashboard.operations.ledger import Ledger
+    from dashboard.wording import translate
+
+    if not settle_or_wait(Ledger(settings)):
+        click.echo(translate(settings.shop.language, WAITS), err=True)
+
+
 def _progress() -> Callable[[int, int, str], None]:
     def show(done: int, total: int, name: str) -> None:
         click.echo(f"\r{done}/{total} {name[:50]:<50}", nl=done == total, err=True)
@@ -77,12 +91,15 @@ def undo(context: Context, number: int) -> None:
     """Take back the load with this number (see the loads view)."""
     from dashboard.wording import translate
     from loaders.channels import retry_ladders
+    from loaders.deeds import note
     from loaders.store.deposit import undo as take_back
     from loaders.store.warehouse import Warehouse
 
     settings = context.settings()
     with Warehouse(settings, retry_ladders()) as warehouse:
         partial = take_back(warehouse, number)
+        note(settings.home, "undone", f"load {number}", lacking=partial)
+    _settle(settings)
     say = settings.shop.language
     click.echo(translate(say, "Load {number} was taken back.", number=number), err=True)
     if partial:
@@ -165,6 +182,7 @@ def export(
     from dashboard.metrics.question import Question
 
     services = context.services()
+    services.demand("export", path.name)
     question = Question(
         first_day, last_day, tuple(part for part in by.split(",") if part), _where(filters)
     )
@@ -174,6 +192,7 @@ def export(
     again += [part for item in filters for part in ("--where", item)]
     told = of_answers(services, [answer], link=shlex.join(again))
     rows = save_table(path, records_of_answer(answer), told, services)
+    services.tell_export(path.name, told, rows)
     click.echo(
         services.say("{rows} rows were written to {path}.", rows=rows, path=path), err=True
     )
@@ -462,6 +481,7 @@ def sandbox(context: Context, port: int, orders: int, speed: float, shuffled: bo
     run(context.home, language, port, orders, speed=speed, shuffled=shuffled)
 
 
+commands.add_command(audit)
 for _command in (
     refund_commands.refund, refund_commands.approve, refund_commands.refunds,
     refund_commands.resolve,

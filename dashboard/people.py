@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from dashboard.identity.rights import LOCAL, Person
 from dashboard.metrics.alert_windows import Part
 from dashboard.metrics.question import Question
 from dashboard.operations import alert_rules, episodes, notes, schedules, views
@@ -15,6 +16,7 @@ from dashboard.operations.alerts import Episode
 from dashboard.operations.backtest import Backtest, backtest
 from dashboard.operations.ledger import Ledger
 from dashboard.operations.schedules import Cadence, Format, Schedule
+from dashboard.operations.trail import demand
 from dashboard.wording import Say
 from dashboard.wording.formats import number, percent, seconds
 from dashboard.wording.tables import word
@@ -40,11 +42,12 @@ class People:
     """The ledger of one home, for one reader."""
 
     def __init__(
-        self, settings: Settings, reader: Reader, say: Say, language: str, owner: str = views.LOCAL
+        self, settings: Settings, reader: Reader, say: Say, language: str, person: Person = LOCAL
     ) -> None:
         self._settings, self._reader, self._say, self._language = settings, reader, say, language
-        self._owner = owner
+        self._owner = person.name
         self.ledger = Ledger(settings)
+        self._person = person
 
     def views(self) -> list[views.View]:
         """The reader's saved views and those that others share."""
@@ -135,7 +138,8 @@ class People:
         self, name: str, cadence: Cadence, at: str, recipients: Sequence[str], *,
         on_day: int | None, view_id: int | None, format_: Format,
     ) -> None:
-        """Save a report by mail. Raises RefusedInput."""
+        """Save a report by mail; its files leave the house. Raises Forbidden, RefusedInput."""
+        demand(self.ledger, self._person, "export", f"report {name}")
         schedules.save_schedule(
             self.ledger, name, cadence, at, recipients, on_day=on_day, view_id=view_id,
             format_=format_, owner=self._owner,

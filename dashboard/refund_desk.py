@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
 from dashboard.identity.rights import Person
+from dashboard.operations import batch as batches
+from dashboard.operations import cancel as cancelling
+from dashboard.operations import double_payments
+from dashboard.operations.batch import Batch, BatchRow
+from dashboard.operations.cancel import Cancellation
+from dashboard.operations.double_payments import DoublePayment
 from dashboard.operations.ledger import now
 from dashboard.operations.policy import fen_of_text
 from dashboard.operations.refunds import Refund, Refunds, Standing, State, why_not_approve
@@ -105,6 +111,38 @@ class RefundDesk:
         """Why this person cannot decide on a request, said before anything is clicked."""
         return why_not_approve(self._acting(), refund)
 
+    def preview(self, content: bytes) -> Batch:
+        """What a file of refunds would do, line by line. Raises RefusedInput."""
+        return batches.preview(self._refunds, self._acting(), content)
+
+    def run(self, batch: Batch, name: str) -> Iterator[BatchRow]:
+        """Ask for every refund of a file that may be made, line by line."""
+        return batches.run(self._refunds, self._acting(), batch, name)
+
+    def latest(self, done: Sequence[BatchRow]) -> list[BatchRow]:
+        """The lines of a file with their refunds as they stand now."""
+        return [
+            replace(row, refund=self.one(row.refund.refund_no)) if row.refund else row for row in done
+        ]
+
+    def double_payments(self, first_day: date, last_day: date) -> list[DoublePayment]:
+        """Payments that look like a second one for the same purchase."""
+        return double_payments.find(
+            self._refunds.reader, self._refunds.ledger, first_day, last_day
+        )
+
+    def why_not_cancel(self, channel: str, order_no: str) -> MdashError | None:
+        """Why this person cannot cancel a payment, said before anything is clicked."""
+        return cancelling.why_not(self._refunds, self._acting(), channel, order_no)
+
+    def cancellations(self, channel: str, order_no: str) -> list[Cancellation]:
+        """What was tried to cancel a payment, newest first."""
+        return cancelling.of_order(self._refunds, channel, order_no)
+
+    def cancel(self, channel: str, order_no: str) -> Cancellation:
+        """Cancel a payment of which nobody knows whether it was made."""
+        return cancelling.cancel(self._refunds, self._acting(), channel, order_no)
+
     def digest(self, refund: Refund) -> str:
         """What an approval of this request is bound to."""
         return self._refunds.digest(refund)
@@ -178,6 +216,41 @@ def rows_of(refunds: Iterable[Refund], say: Callable[..., str]) -> list[Row]:
         }
         for refund in refunds
     ]
+
+
+def batch_rows(rows: Iterable[BatchRow], say: Callable[..., str]) -> list[Row]:
+    """Lines of a file as the rows of a table; those that cannot be made first say why."""
+    return [
+        {
+            "line": row.line, "identifier": row.identifier, "order_no": row.order_no,
+            "amount_fen": row.amount_fen, "reason_given": row.reason,
+            "refund_state": f"refund_{row.refund.state}" if row.refund else (
+                "refund_impossible" if row.why else "refund_possible"
+            ),
+            "refund_no": row.refund.refund_no if row.refund else None,
+            "why_not": why(row.why, say),
+            "why": why(row.refund.why if row.refund else row.why, say),
+        }
+        for row in rows
+    ]
+
+
+def twice_rows(found: Iterable[DoublePayment], say: Callable[..., str]) -> list[Row]:
+    """Double payments as the rows of a table."""
+    return [
+        {
+            "order_no": item.order_no, "amount_fen": item.amount_fen, "paid_at": item.paid_at,
+            "twin_order_no": item.twin_order_no, "twin_paid_at": item.twin_paid_at,
+            "apart_s": (item.paid_at - item.twin_paid_at).total_seconds(), "buyer": item.buyer,
+            "why": why(item.why, say),
+        }
+        for item in found
+    ]
+
+
+def share(done: int, total: int) -> float:
+    """How much of something is done, from 0 to 1."""
+    return min(1.0, done / total) if total else 1.0
 
 
 def age_s(at: datetime) -> int:

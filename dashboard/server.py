@@ -25,6 +25,7 @@ from dashboard.identity import codes
 from dashboard.identity.accounts import Accounts
 from dashboard.identity.guard import Guard, Headers
 from dashboard.identity.routes import SignInRoutes
+from dashboard.oidc import OpenIdConnect
 from dashboard.operations.ledger import Ledger
 from dashboard.operations.scheduler import run_schedule
 from dashboard.screens.focus import SCRIPT
@@ -37,6 +38,7 @@ from loaders.meters import Meters
 from loaders.monitor import monitor_routes, watch_log
 from loaders.notifications import read_keys
 from loaders.receiver import Receiver
+from loaders.remote import shared
 from loaders.settings import Settings
 
 
@@ -47,6 +49,7 @@ def application(settings: Settings) -> st.App:
     follower = Follower(settings, meters)
     watch_log(meters, settings.home)
     meters.watermarks(Services(settings).reader.watermarks)
+    meters.calls(shared(settings).counts)
 
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:
@@ -65,9 +68,15 @@ def application(settings: Settings) -> st.App:
     if receiver is not None:
         routes += receiver.routes()
     ledger = Ledger(settings)
+    oidc = settings.identity.oidc
+    service = OpenIdConnect(settings, oidc) if oidc else None
     return st.App(
         Path(__file__).with_name("app.py"), lifespan=lifespan,
-        routes=[*routes, *SignInRoutes(settings, ledger).routes()],
+        secrets=service.secrets if service else None,
+        routes=[
+            *routes, *SignInRoutes(settings, ledger, service).routes(),
+            *(service.routes() if service else []),
+        ],
         middleware=[
             Middleware(Headers, settings=settings, scripts=[*_own_scripts(), SCRIPT]),
             Middleware(Guard, settings=settings, ledger=ledger, over=_whole_run()),
@@ -128,6 +137,11 @@ def serve(settings: Settings, port: int, *, browser: bool) -> None:
     """Serve the dashboard until interrupted."""
     os.environ["MDASH_HOME"] = str(settings.home)
     address = _first_address(settings, f"http://{_named(settings.server.address)}:{port}")
+    if not settings.server.is_loopback and not settings.shop.dashboard_url.startswith("https://"):
+        click.echo(translate(
+            settings.shop.language,
+            "Passwords travel in the clear: put https before mdash and set shop.dashboard_url.",
+        ), err=True)
     if browser:
         Timer(2.0, webbrowser.open, [address]).start()
     configure()

@@ -4,34 +4,31 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from dashboard import listings
+from dashboard import listings, uploads
 from dashboard.asking import query_document
+from dashboard.bounded import Limits, run
 from dashboard.identity.accounts import Accounts
-from dashboard.identity.rights import LOCAL, Person
+from dashboard.identity.rights import LOCAL, Person, Right
 from dashboard.metrics.answers import Answers
 from dashboard.metrics.attention import Finding, change_of, findings
 from dashboard.metrics.catalogue import Answer
 from dashboard.metrics.change import Change
 from dashboard.metrics.question import NAMED_DIMENSIONS, Question
 from dashboard.metrics.spread import Bar, spread
+from dashboard.operations import audit
+from dashboard.operations.trail import Trail, demand
 from dashboard.people import People
 from dashboard.wording import Say, speaker
 from dashboard.wording.formats import iso
 from loaders.channels import CHANNELS, retry_ladders
-from loaders.errors import RefusedInput
 from loaders.privacy import pseudonym, pseudonym_key
 from loaders.remote import shared
 from loaders.settings import Settings
@@ -40,11 +37,12 @@ from loaders.store.reader import SOURCES, Reader, Row
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from dashboard.exports.files import Download
+    from dashboard.exports.provenance import Provenance
     from dashboard.operations.refunds import Refunds
     from dashboard.refund_desk import RefundDesk
     from dashboard.trade_desk import TradeDesk
 
-_UPLOAD_LIMIT_S = 1800
 
 
 class Services:
@@ -65,13 +63,18 @@ class Services:
     @cached_property
     def people(self) -> People:
         """What people keep: views, notes, alerts and reports."""
-        return People(self.settings, self.reader, self.say, self.language, self.person.name)
+        return People(self.settings, self.reader, self.say, self.language, self.person)
 
     @property
     def accounts(self) -> Accounts:
         """Accounts and roles. Raises Forbidden."""
         self.person.demand("administer")
         return Accounts(self.people.ledger)
+
+    @cached_property
+    def trail(self) -> Trail:
+        """What people and the program did."""
+        return Trail(self.people.ledger, self.person, self.say)
 
     @cached_property
     def refunds(self) -> Refunds:
@@ -239,46 +242,47 @@ class Services:
             return []
         return self.reader.rows(_COVERAGE, {"first": first_day, "last": last_day})
 
-    def upload(self, paths: Sequence[Path]) -> list[dict[str, Any]]:
-        """Load files in a process of their own; returns the reports of `mdash load --json`."""
-        done = self._mdash("load", "--json", *(str(path) for path in paths))
-        try:
-            files: list[dict[str, Any]] = json.loads(done.stdout)["files"]
-        except (ValueError, KeyError):
-            raise RefusedInput(
-                "The load did not finish: {why}", why=done.stderr.strip()[-300:]
-            ) from None
-        return files
+    def demand(self, right: Right, subject: str = "") -> None:
+        """Raise Forbidden unless the person has the right; that it was tried goes into the trail."""
+        demand(self.people.ledger, self.person, right, subject)
+
+    def taken(self, item: Download) -> Callable[[], bytes]:
+        """How a file is made for whom takes it away: with the right, and into the trail."""
+
+        def make() -> bytes:
+            self.demand("export", item.file_name)
+            made = item.make()
+            self.tell_export(item.file_name, item.told, item.count())
+            return made
+
+        return make
+
+    def tell_export(
+        self, subject: str, told: Provenance | None, rows: int | None, **more: Any
+    ) -> None:
+        """Enter into the trail that something is taken away: what, its filters, how much."""
+        asked = {} if told is None else told.document()
+        kept = {name: asked[name] for name in ("from", "to", "by", "where") if asked.get(name)}
+        audit.record(
+            self.people.ledger, self.person.name, "exported", subject, rows=rows, **kept, **more
+        )
 
     def upload_contents(self, files: Sequence[tuple[str, bytes]]) -> list[dict[str, Any]]:
-        """Load uploaded files (name, bytes); reports name them as the reader did."""
-        work = self.settings.home / "tmp"
-        work.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with TemporaryDirectory(prefix="upload-", dir=work) as folder:
-            paths = []
-            for number, (name, content) in enumerate(files):
-                path = Path(folder) / str(number) / Path(name).name
-                path.parent.mkdir()
-                path.write_bytes(content)
-                paths.append(path)
-            return [
-                report | {"path": Path(report["path"]).name} for report in self.upload(paths)
-            ]
+        """Load uploaded files (name, bytes); reports name them as the reader did.
+
+        Raises Forbidden, RefusedInput, StoreBusy.
+        """
+        self.demand("load", "upload")
+        return uploads.load_contents(self.settings, files, self.person.name, self.language)
 
     def undo(self, load_id: int) -> str:
-        """Take a load back, in a process of its own; returns what was said."""
-        done = self._mdash("undo", str(load_id))
-        return (done.stdout + done.stderr).strip()
-
-    def _mdash(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "dashboard.cli", "--home", str(self.settings.home), *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_UPLOAD_LIMIT_S,
-            env=os.environ | {"MDASH_SHOP__LANGUAGE": self.language},
+        """Take a load back, in a process of its own; returns what was said. Raises Forbidden."""
+        self.demand("load", f"load {load_id}")
+        done = run(
+            ["--home", str(self.settings.home), "undo", str(load_id)], Limits(),
+            uploads.environment(self.person.name, self.language),
         )
+        return (done.stdout + done.stderr).strip()
 
     def run_sql(self, query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Run one read-only query over the published views."""

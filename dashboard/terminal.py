@@ -68,6 +68,7 @@ def report_document(report: FileReport, say: Say) -> dict[str, Any]:
     covers = report.covers
     names = ("path", "channel", "kind", "status", "rows", "rejected", "duplicates", "sha256")
     return {name: getattr(report, name) for name in names} | {
+        "cards_masked": report.cards,
         "covers": [day.isoformat() for day in covers] if covers else None,
         "message": say(report.template, **report.values) if report.template else None,
     }

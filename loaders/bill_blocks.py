@@ -16,7 +16,7 @@ from loaders import bill_columns
 from loaders.bill_columns import FREE_TEXT, Place, places, unprefixed
 from loaders.channels.protocol import Channel
 from loaders.files import Content
-from loaders.privacy import mask_cards
+from loaders.privacy import HINT, holds_card, mask_personal
 from loaders.records import EARLIEST, LATEST, BillFrame, Reject
 
 Block = tuple[int, int, bytes]
@@ -57,21 +57,23 @@ class BlockReader:
 
     def to_parquet(
         self, block: Block, target: Path, connection: duckdb.DuckDBPyConnection
-    ) -> list[Reject]:
+    ) -> tuple[list[Reject], list[int]]:
         """Write a block's rows as typed columns, `problem` naming a cell that cannot be read.
 
-        Returns what was rejected; rows with a problem are among the columns and the rejects.
+        Returns what was rejected (rows with a problem are among the columns and the rejects), and
+        the lines in which a full card number was masked.
         """
         _, line, raw = block
         bare = raw.translate(None, b"\t\r")
-        if bill_columns.write(self._channel, self._frame, self._codec, bare, line, target):
-            return []
+        cards = bill_columns.write(self._channel, self._frame, self._codec, bare, line, target)
+        if cards is not None:
+            return [], cards
         with connection.cursor() as cursor:
             return self.read_patiently(cursor, raw, line, target)
 
     def read_patiently(
         self, cursor: duckdb.DuckDBPyConnection, raw: bytes, line: int, target: Path
-    ) -> list[Reject]:
+    ) -> tuple[list[Reject], list[int]]:
         """Write a block in any order as typed columns, mending what can be mended."""
         text = target.with_suffix(".csv")
         delimiter, rejects = self._write_text(raw, line, text)
@@ -84,8 +86,7 @@ class BlockReader:
             cursor.execute(_typed_copy(self._channel, self._frame, text, _UNIT, line, target))
         text.unlink()
         rejects += _unreadable(cursor, target)
-        _mask_cards(cursor, target)
-        return rejects
+        return rejects, _mask(cursor, target)
 
     def _write_text(self, raw: bytes, line: int, path: Path) -> tuple[str, list[Reject]]:
         """Write a block's rows as UTF-8. Returns its delimiter and the rows that are none.
@@ -234,22 +235,32 @@ def _unreadable(cursor: duckdb.DuckDBPyConnection, target: Path) -> list[Reject]
     return [Reject(line, _NOT_READABLE, {"column": column}) for line, column in bad]
 
 
-def _mask_cards(cursor: duckdb.DuckDBPyConnection, target: Path) -> None:
-    """Rewrite a part in whose free text a full payment card number stands."""
+def _mask(cursor: duckdb.DuckDBPyConnection, target: Path) -> list[int]:
+    """Rewrite a part whose free text holds what is personal. Returns the lines with a full card."""
     names = [row[0] for row in cursor.execute(f"describe from '{target}'").fetchall()]
     texts = [name for name in sorted(FREE_TEXT) if name in names]
     found = cursor.execute(
         "select distinct text from ("
         + " union all ".join(f"select {name} as text from '{target}'" for name in texts)
-        + ") where regexp_matches(text, '[0-9]{13}')"
+        + f") where regexp_matches(text, '{HINT}')"
     ).fetchall()
-    masked = [(text, mask_cards(text)) for (text,) in found if mask_cards(text) != text]
+    masked = [
+        (text, mask_personal(text), holds_card(text)) for (text,) in found
+        if mask_personal(text) != text
+    ]
     if not masked:
-        return
-    cursor.execute("create or replace temp table cards (text varchar, masked varchar)")
-    cursor.executemany("insert into cards values (?, ?)", masked)
+        return []
+    cursor.execute(
+        "create or replace temp table personal (text varchar, masked varchar, is_card boolean)"
+    )
+    cursor.executemany("insert into personal values (?, ?, ?)", masked)
+    lines = cursor.execute(
+        f"select distinct line from '{target}' as part where "
+        + " or ".join(f"{name} in (select text from personal where is_card)" for name in texts)
+        + " order by line"
+    ).fetchall()
     shown = ", ".join(
-        f"coalesce((select masked from cards where text = part.{name}), {name}) as {name}"
+        f"coalesce((select masked from personal where text = part.{name}), {name}) as {name}"
         for name in texts
     )
     other = target.with_suffix(".masked")
@@ -257,3 +268,4 @@ def _mask_cards(cursor: duckdb.DuckDBPyConnection, target: Path) -> None:
         f"copy (select * replace ({shown}) from '{target}' as part) to '{other}' (format parquet)"
     )
     other.replace(target)
+    return [line for (line,) in lines]

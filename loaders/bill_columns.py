@@ -6,8 +6,7 @@ patient reader in bill_blocks, which knows what to do about it. Both give the sa
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,12 +19,13 @@ import pyarrow.parquet
 
 from loaders.channels.protocol import BillField, Case, Channel
 from loaders.columns import column, texts, whole_numbers
-from loaders.privacy import mask_cards
+from loaders.privacy import HINT, holds_card, mask_personal
 from loaders.records import EARLIEST, LATEST, BillFrame
 
-FREE_TEXT = frozenset({"subject", "note", "store_name", "voucher_name", "description"})
-"""Fields in which people write what they like, a payment card's number for one."""
-_LONG_NUMBER = re.compile(r"\d{13}")
+FREE_TEXT = frozenset(
+    {"subject", "note", "store_name", "operator", "voucher_name", "description"}
+)
+"""Fields in which people write what they like, a payment card's number or a phone for one."""
 _SPACES = (
     " \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
 )
@@ -59,21 +59,23 @@ class _OddBlock(Exception):
 
 def write(
     channel: Channel, frame: BillFrame, codec: str, bare: bytes, line: int, target: Path
-) -> bool:
-    """Write a block as Parquet. False, and nothing written, where a cell is odd.
+) -> list[int] | None:
+    """Write a block as Parquet. None, and nothing written, where a cell is odd.
 
     `bare` is the block without tabs and carriage returns; `line` the number of its first row.
+    Returns the lines in which a full card number stood; it was masked.
     """
+    cards: set[int] = set()
     try:
-        table = _typed(channel, frame, codec, bare, line)
+        table = _typed(channel, frame, codec, bare, line, cards)
     except (_OddBlock, pa.ArrowInvalid, UnicodeDecodeError):
-        return False
+        return None
     pyarrow.parquet.write_table(table, target)
-    return True
+    return sorted(line + row for row in cards)
 
 
 def _typed(
-    channel: Channel, frame: BillFrame, codec: str, bare: bytes, line: int
+    channel: Channel, frame: BillFrame, codec: str, bare: bytes, line: int, cards: set[int]
 ) -> pa.Table:
     assert channel.bills is not None
     plain = unprefixed(bare, channel.bills.CELL_PREFIX, len(frame.columns))
@@ -95,7 +97,8 @@ def _typed(
             raise _OddBlock
         if item.name == "finished_at":
             local_time = cell
-        columns[item.name] = _field(item, cell, codec, channel.bills.TIME_OFFSET_S)
+        made = _field(item, cell, codec, channel.bills.TIME_OFFSET_S)
+        columns[item.name] = _masked(made, cards) if item.name in FREE_TEXT else made
     columns["kind"] = _kinds(columns["type"], channel.bills.KINDS[frame.kind])
     columns["problem"] = pa.nulls(cells.num_rows, pa.string())
     columns["billed_on"] = pc.cast(local_time, pa.date32())
@@ -217,7 +220,7 @@ def _field(item: BillField, cell: pa.Array, codec: str, offset_s: int) -> pa.Arr
     if item.type == "text":
         if item.absent:
             cell = _without(cell, item.absent)
-        return _text(cell, codec, _masked if item.name in FREE_TEXT else str, item.absent)
+        return _text(cell, codec, item.absent, is_coded=item.name in FREE_TEXT)
     if item.type != "time":
         return _fen(cell, _FIELD_TYPES[item.type], 10**15 if item.type == "money" else 10**12)
     return _shifted(cell, offset_s * 1_000_000)
@@ -241,8 +244,19 @@ def _shifted(local: pa.Array, offset_us: int) -> pa.Array:
     return pc.subtract(counts, whole_numbers(np.array([offset_us]))[0]).view(pa.timestamp("us"))
 
 
-def _masked(text: str) -> str:
-    return mask_cards(text) if _LONG_NUMBER.search(text) else text
+def _masked(cell: pa.DictionaryArray, cards: set[int]) -> pa.Array:
+    """Free text without what is personal; rows with a full card number are added to `cards`."""
+    hits = np.flatnonzero(pc.match_substring_regex(cell.dictionary, HINT).to_numpy(False))
+    if not len(hits):
+        return cell
+    found = cell.dictionary.to_pylist()
+    bad = [code for code in hits.tolist() if holds_card(found[code])]
+    if bad:
+        held = pc.is_in(cell.indices, value_set=whole_numbers(np.array(bad)).cast(cell.indices.type))
+        cards.update(np.flatnonzero(held.to_numpy(False)).tolist())
+    for code in hits.tolist():
+        found[code] = mask_personal(found[code])
+    return pa.DictionaryArray.from_arrays(cell.indices, texts(found))
 
 
 def _without(cell: pa.Array, absent: str) -> pa.Array:
@@ -251,13 +265,14 @@ def _without(cell: pa.Array, absent: str) -> pa.Array:
     return pc.if_else(says_nothing, pa.nulls(1, pa.binary())[0], cell)
 
 
-def _text(cell: pa.Array, codec: str, clean: Callable[[str], str], absent: str) -> pa.Array:
+def _text(cell: pa.Array, codec: str, absent: str, *, is_coded: bool) -> pa.Array:
     """Cells as trimmed text. ASCII is taken as it is, the rest decoded once per value."""
     data = np.frombuffer(cell.buffers()[2] or b"", dtype=np.uint8)
-    if clean is str and (not len(data) or data.max() < 0x80) and not (data == 0x20).any():
+    is_plain = (not len(data) or data.max() < 0x80) and not (data == 0x20).any()
+    if is_plain and not is_coded:
         return pc.cast(cell, pa.string())
     coded = pc.dictionary_encode(cell)
-    found = [clean(value.decode(codec).strip(_SPACES)) for value in coded.dictionary.to_pylist()]
+    found = [value.decode(codec).strip(_SPACES) for value in coded.dictionary.to_pylist()]
     if "" in found or absent in found:
         raise _OddBlock
     return pa.DictionaryArray.from_arrays(coded.indices, texts(found))

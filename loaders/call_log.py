@@ -8,13 +8,16 @@ from __future__ import annotations
 import json
 import logging
 import os
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from loaders.channels.protocol import Message
 from loaders.errors import MdashError
+from loaders.privacy import mask_personal
 from loaders.records import Answer
 
 _CHINA = timezone(timedelta(hours=8))
@@ -33,11 +36,20 @@ class CallLog:
     def __init__(self, folder: Path, clock: Callable[[], datetime] = now) -> None:
         self._folder, self._clock = folder, clock
         self.lost = 0
+        self._counts: Counter[tuple[str, str, str]] = Counter()
+        self._lock = Lock()
+
+    def counts(self) -> dict[tuple[str, str, str], int]:
+        """Calls by channel, method and outcome: `accepted`, `refused` or `unknown`."""
+        with self._lock:
+            return dict(self._counts)
 
     def write(
         self, message: Message, answer: Answer[Any], began: datetime, elapsed_ms: int, attempt: int
     ) -> None:
         """Append one call. A full disk loses the line, not the answer: it is counted in `lost`."""
+        with self._lock:
+            self._counts[message.channel, message.method, _outcome(answer)] += 1
         line = json.dumps(_line(message, answer, began, elapsed_ms, attempt)) + "\n"
         day = began.replace(tzinfo=UTC).astimezone(_CHINA).date().isoformat()
         has_order = _ORDER in message.noted or _ORDER in answer.noted
@@ -97,4 +109,4 @@ def _short(text: str | None) -> str | None:
 
 
 def _why(error: MdashError | None) -> str | None:
-    return None if error is None else str(error)
+    return None if error is None else mask_personal(str(error))

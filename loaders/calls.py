@@ -24,7 +24,9 @@ def load_calls(settings: Settings, wait_s: float = LOCK_WAIT_S) -> list[FileRepo
     grown = [name for name, size in sizes.items() if seen.get(name) != size]
     if not grown:
         return []
-    reports = load_paths(settings, [folder / name for name in grown], wait_s=wait_s)
+    reports = load_paths(
+        settings, [folder / name for name in grown], wait_s=wait_s, is_noted=False
+    )
     for report in reports:
         if report.status == "refused" and report.template:
             raise MdashError(report.template, **report.values)

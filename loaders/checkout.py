@@ -32,7 +32,7 @@ from loaders.messages import (
     read_chunks,
     stage_chunks,
 )
-from loaders.privacy import mask_cards, pseudonym, pseudonym_key
+from loaders.privacy import holds_card, mask_personal, pseudonym, pseudonym_key
 from loaders.records import Reject, fen_of_yuan
 from loaders.settings import Settings
 from loaders.staging import Load, Staged
@@ -77,6 +77,8 @@ NOT_AN_EVENT = "The line's values are of kinds that no event has."
 _EVENTS = ("order", "attempt", "close")
 _CALL_ONLY = ("says", "channel_paid_at", "trade_no", "refund_no")
 """What only the channel's own answer in a call log may say."""
+_FREE_TEXT = frozenset({"product", "client", "store", "campaign", "items"})
+"""What people write as they like; all else are numbers and codes, which stay as they are."""
 _CLOSERS = ("buyer", "merchant", "timeout")
 
 
@@ -161,11 +163,13 @@ class _Rows:
         self._secret = secret
         self._rows: list[dict[str, Any]] = []
         self._rejects: list[Reject] = []
+        self._cards: list[int] = []
 
     def add(self, number: int, read: Callable[[], dict[str, Any]]) -> None:
         """Take the event that `read` gives, or reject its line."""
         try:
-            row = _row(read(), self._secret)
+            fields = read()
+            row = _row(fields, self._secret)
             row["line_key"] = _event_key(row)
         except RefusedInput as error:
             self._rejects.append(Reject(number, error.template, error.values))
@@ -173,11 +177,22 @@ class _Rows:
             self._rejects.append(Reject(number, NOT_AN_EVENT))
         else:
             self._rows.append({"line": number, **row})
+            if _held_card(row, fields):
+                self._cards.append(number)
 
     def chunk(self) -> Chunk:
         """What was taken."""
         heard = [row["happened_at"] for row in self._rows if not _is_question(row)]
-        return packed(self._rows, self._rejects, SCHEMA, heard)
+        return packed(self._rows, self._rejects, SCHEMA, heard, self._cards)
+
+
+def _held_card(row: Mapping[str, Any], fields: Mapping[str, Any]) -> bool:
+    """True if a full card number was masked; only a text with a star in it can have held one."""
+    return any(
+        "*" in row[name] and holds_card(str(fields.get(name)))
+        for name in _FREE_TEXT
+        if row.get(name)
+    )
 
 
 def _is_question(row: Mapping[str, Any]) -> bool:
@@ -270,7 +285,7 @@ def _order(fields: Mapping[str, Any], secret: bytes, at: datetime) -> dict[str, 
         "items": (
             None
             if items is None
-            else mask_cards(
+            else mask_personal(
                 items
                 if isinstance(items, str)
                 else json.dumps(items, ensure_ascii=False, separators=(",", ":"))
@@ -338,7 +353,7 @@ def _text(fields: Mapping[str, Any], name: str) -> str | None:
     text = str(value)
     if "\0" in text or len(text) > MAX_TEXT or not text.isprintable():
         raise RefusedInput("The event's {field} is not a text.", field=name)
-    return text if name == "order_no" else mask_cards(text)
+    return mask_personal(text) if name in _FREE_TEXT else text
 
 
 def _whole(fields: Mapping[str, Any], name: str) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import random
 import shutil
 import time
@@ -13,11 +14,12 @@ from datetime import date
 from pathlib import Path
 from tempfile import mkdtemp
 
-from loaders import checkout, notifications, settlement
+from loaders import checkout, deeds, notifications, settlement
 from loaders.channels import CHANNELS, identify, retry_ladders
 from loaders.channels.protocol import Channel
 from loaders.errors import ConfigurationError, MdashError, RefusedInput, StoreBusy
 from loaders.files import Content, contents, sha256
+from loaders.logs import event
 from loaders.records import Reject
 from loaders.settings import Settings
 from loaders.staging import Load, Staged
@@ -41,6 +43,7 @@ class FileReport:
     rows: int = 0
     rejected: int = 0
     duplicates: int = 0
+    cards: int = 0
     sha256: str | None = None
     covers: tuple[date, date] | None = None
     template: str | None = None
@@ -59,19 +62,23 @@ _LOG_JOBS: tuple[
 
 
 def load_paths(
-    settings: Settings, paths: Sequence[Path], progress: Progress | None = None,
-    *, wait_s: float = LOCK_WAIT_S,
+    settings: Settings, paths: Sequence[Path], progress: Progress | None = None, *,
+    wait_s: float = LOCK_WAIT_S, is_noted: bool = True,
 ) -> list[FileReport]:
     """Load files and folders. A refused file never keeps the others from being loaded.
 
-    Raises StoreBusy if another job holds the store for longer than `wait_s`.
+    With `is_noted` what was loaded is noted for the trail. Raises StoreBusy if another job holds
+    the store for longer than `wait_s`.
     """
     files = list(_expand(paths))
     reports: list[FileReport] = []
     with Warehouse(settings, retry_ladders(), wait_s) as warehouse:
         _sweep(settings.home / "tmp")
         for batch in _batches(files):
-            reports.extend(_load_patiently(warehouse, settings, batch))
+            made, loads = _load_patiently(warehouse, settings, batch)
+            reports.extend(made)
+            if is_noted:
+                _note(settings.home, loads)
             if progress:
                 progress(len(reports), len(files), batch[-1].name)
     return reports
@@ -119,9 +126,27 @@ def _workplace(settings: Settings) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _note(home: Path, loads: Sequence[Load]) -> None:
+    """Note for the trail what was stored, in one line a batch."""
+    stored = [load for load in loads if load.status != "duplicate"]
+    if not stored:
+        return
+    numbers = [load.load_id for load in stored]
+    subject = f"load {min(numbers)}" + (f"-{max(numbers)}" if len(numbers) > 1 else "")
+    try:
+        deeds.note(
+            home, "loaded", subject, files=len(stored), kinds=sorted({load.kind for load in stored}),
+            rows=sum(load.rows for load in stored),
+            rejected=sum(load.reject_count for load in stored),
+            cards_masked=sum(load.card_count for load in stored),
+        )
+    except OSError as error:
+        event("load not noted", logging.ERROR, error=error, loads=subject)
+
+
 def _load_patiently(
     warehouse: Warehouse, settings: Settings, paths: Sequence[Path]
-) -> list[FileReport]:
+) -> tuple[list[FileReport], list[Load]]:
     """Load a batch; when another machine wrote at the same moment, read and store it anew."""
     for _ in range(CONFLICT_TRIES):
         try:
@@ -133,7 +158,7 @@ def _load_patiently(
 
 def _load_batch(
     warehouse: Warehouse, settings: Settings, paths: Sequence[Path]
-) -> list[FileReport]:
+) -> tuple[list[FileReport], list[Load]]:
     reports: list[FileReport] = []
     waiting: list[tuple[FileReport, list[Staged]]] = []
     seen: set[str] = set()
@@ -152,7 +177,7 @@ def _load_batch(
             deposit(warehouse, loads)
     for report, group in waiting:
         _tell(report, [staged.load for staged in group])
-    return reports
+    return reports, [staged.load for staged in loads]
 
 
 def _refuse(report: FileReport, error: MdashError) -> None:
@@ -173,10 +198,12 @@ def _tell(report: FileReport, loads: Sequence[Load]) -> None:
         report.rejected += load.reject_count
         report.duplicates += load.duplicates
         report.rejects.extend(load.rejects)
+        report.cards += load.card_count
         if load.first_day and load.last_day:
             begin, end = report.covers or (load.first_day, load.last_day)
             report.covers = (min(begin, load.first_day), max(end, load.last_day))
     met = {load.status for load in loads}
+    first_card = min((load.cards[0].line for load in loads if load.cards), default=0)
     report.status = next(name for name in _STATUSES if name in met)
     if report.rejected:
         report.exit_code = 3
@@ -187,6 +214,9 @@ def _tell(report: FileReport, loads: Sequence[Load]) -> None:
             "line": first.line,
             "why": MdashError(first.template, **first.values),
         }
+    elif report.cards:
+        report.template = "A full payment card number was masked in {count} lines; the first is {line}."
+        report.values = {"count": report.cards, "line": first_card}
     elif report.status == "superseded":
         report.template = "A newer export of the same days is loaded already; this one changes nothing."
 

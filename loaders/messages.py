@@ -33,13 +33,15 @@ MAX_LINE_BYTES = 1 * 2**20
 class Chunk:
     """Some consecutive lines, read: their rows as an Arrow table, and the rejects.
 
-    `first_at` and `last_at` are the earliest and latest instants that count as heard.
+    `first_at` and `last_at` are the earliest and latest instants that count as heard; `cards` the
+    lines in which a full card number stood.
     """
 
     table: pa.Table
     rejects: list[Reject]
     first_at: datetime | None
     last_at: datetime | None
+    cards: Sequence[int] = ()
 
 
 Reader = Callable[[list[bytes], int], Chunk]
@@ -50,6 +52,7 @@ def packed(
     rejects: list[Reject],
     schema: pa.Schema,
     heard: Sequence[datetime],
+    cards: Sequence[int] = (),
 ) -> Chunk:
     """A chunk of these rows."""
     columns = [column([row.get(item.name) for row in rows], item.type) for item in schema]
@@ -58,6 +61,7 @@ def packed(
         rejects=rejects,
         first_at=min(heard, default=None),
         last_at=max(heard, default=None),
+        cards=cards,
     )
 
 
@@ -68,6 +72,7 @@ def stage_chunks(
     with pq.ParquetWriter(target, schema) as writer:
         for chunk in chunks:
             load.reject_all(chunk.rejects)
+            load.tell_cards(chunk.cards)
             writer.write_table(chunk.table)
             if chunk.first_at is None or chunk.last_at is None:
                 continue

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from loaders.logs import event
@@ -59,9 +59,34 @@ class Meters:
         """For each source, the instant up to which the store speaks; read when asked for."""
         self.registry.register(_Watermarks(read))
 
+    def calls(self, read: Callable[[], Mapping[tuple[str, str, str], int]]) -> None:
+        """Calls to channels by channel, method and outcome; read when asked for."""
+        self.registry.register(_Calls(read))
+
     def text(self) -> bytes:
         """All metrics in Prometheus' text format."""
         return generate_latest(self.registry)
+
+
+class _Calls(Collector):
+    """What channels were asked, and how they answered."""
+
+    def __init__(self, read: Callable[[], Mapping[tuple[str, str, str], int]]) -> None:
+        self._read = read
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing is read until the first scrape."""
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        """One sample for each channel, method and outcome met so far."""
+        family = CounterMetricFamily(
+            "mdash_channel_calls", "Calls to a channel, by what was made of the answer.",
+            labels=["channel", "method", "outcome"],
+        )
+        for labels, count in sorted(self._read().items()):
+            family.add_metric(labels, count)
+        yield family
 
 
 class _Watermarks(Collector):

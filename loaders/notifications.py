@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from loaders.channels import CHANNELS
+from loaders.columns import texts
 from loaders.errors import BadSignature, ConfigurationError, MdashError, RefusedInput
 from loaders.messages import (
     CHINA,
@@ -26,7 +29,7 @@ from loaders.messages import (
     read_chunks,
     stage_chunks,
 )
-from loaders.privacy import pseudonym, pseudonym_key
+from loaders.privacy import CARD_HINT, is_card, pseudonym, pseudonym_key
 from loaders.records import Notification, Reject
 from loaders.settings import Settings
 from loaders.staging import Load, Staged
@@ -58,6 +61,8 @@ SCHEMA = pa.schema(
         ("payer", pa.string()),
     ]
 )
+_NUMBERS = ("order_no", "trade_no", "refund_no", "notify_id")
+_LONG_NUMBER = re.compile(r"(?<![0-9])[0-9]{13,19}(?![0-9])")
 _SNIFFED_LINES = 50
 NOT_KNOWN = "The line is not a notification in a known shape."
 REFUSED = (
@@ -186,7 +191,26 @@ def read_lines(
         if row["received_at"] is not None:
             heard.append(row["received_at"])
         rows.append({"line": number, **row})
-    return packed(rows, rejects, SCHEMA, heard)
+    return packed(rows, rejects, SCHEMA, heard, _lines_with_cards(lines, first_line, rows))
+
+
+def _lines_with_cards(
+    lines: list[bytes], first_line: int, rows: list[dict[str, Any]]
+) -> list[int]:
+    """Lines in which a full card number stands that is none of the message's own numbers."""
+    text = [line.decode("utf-8", errors="replace") for line in lines]
+    hits = pc.match_substring_regex(texts(text), CARD_HINT).to_pylist()
+    if not any(hits):
+        return []
+    own = {row["line"]: {str(row.get(name)) for name in _NUMBERS} for row in rows}
+    return [
+        first_line + at
+        for at, is_hit in enumerate(hits)
+        if is_hit and any(
+            is_card(number) and number not in own.get(first_line + at, ())
+            for number in _LONG_NUMBER.findall(text[at])
+        )
+    ]
 
 
 _KEYS: dict[str, dict[str, Any]] = {}

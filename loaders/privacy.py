@@ -1,4 +1,8 @@
-"""Pseudonyms of buyers and masking of what must not be stored in clear."""
+"""Pseudonyms of buyers, and masking: cards, logon ids, phones and names never stand in clear.
+
+A payment card's number is told from other numbers by its issuer's prefix, its length and Luhn's
+check; it shows its last four digits. Phones and logon ids are masked as Alipay masks them.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,54 @@ import os
 import re
 from pathlib import Path
 
-_CARD = re.compile(r"(?<!\d)\d{13,19}(?!\d)")
+
+def _digit(span: str) -> str:
+    """A class of digits, in their full-width forms as well."""
+    return f"[{span}{span.translate({ord(sign): ord(sign) + 0xFEE0 for sign in '0123456789'})}]"
+
+
+_D = _digit("0-9")
+_REST = "|".join(
+    (
+        f"{_D}{{11,17}}",
+        f"{_D}{{2}}[ -]{_D}{{4}}[ -]{_D}{{4}}(?:[ -]{_D}{{1,4}}){{1,2}}",
+        f"{_D}{{2}}[ -]{_D}{{6}}[ -]{_D}{{4,5}}",
+    )
+)
+_STARTS = ("2", "2-7"), ("3", "0-9"), ("4-6", "0-9"), ("8", "1-2"), ("9", "5")
+_CARD = f"(?:{'|'.join(_digit(one) + _digit(two) for one, two in _STARTS)})(?:{_REST})"
+_PHONE = (
+    rf"(?:(?:\+|00)?86[ -]?)?{_digit('1')}{_digit('3-9')}{_D}"
+    f"(?:{_D}{{8}}|[ -]{_D}{{4}}[ -]{_D}{{4}})"
+)
+_MAIL = r"[0-9A-Za-z._%+-]{1,64}@(?:[0-9A-Za-z-]{1,63}\.){1,4}[A-Za-z]{2,10}"
+_APART = f"(?:^|[^{_D[1:-1]}])", f"(?:$|[^{_D[1:-1]}])"
+CARD_HINT = f"{_APART[0]}(?:{_CARD}){_APART[1]}"
+"""What every text with a full card number matches, in the dialect of databases (RE2)."""
+HINT = f"@|{_APART[0]}(?:{_CARD}|{_PHONE}){_APART[1]}"
+"""What every text matches that is masked in any way."""
+
+_HINT = re.compile(HINT)
+_CARDS = re.compile(rf"(?<!{_D})(?:{_CARD})(?!{_D})")
+_PHONES = re.compile(rf"(?<!{_D})(?:{_PHONE})(?!{_D})")
+_MAILS = re.compile(_MAIL)
+_ISSUERS = (
+    ("4", (13, 16, 19)), ("34", (15,)), ("37", (15,)), ("36", (14,)), ("38", (14,)), ("39", (14,)),
+    ("62", range(16, 20)), ("60", range(16, 20)), ("65", range(16, 20)), ("81", range(16, 20)),
+    ("9558", (19,)), ("9559", (19,)),
+    *((str(number), (16,)) for number in (*range(51, 56), *range(2221, 2721))),
+    *((str(number), (14,)) for number in range(300, 306)),
+    *((str(number), range(16, 20)) for number in (*range(3528, 3590), *range(644, 650),
+                                                  *range(2200, 2205))),
+    *((str(number), range(13, 20)) for number in (5018, 5020, 5038, 5893, 6304, 6759, 6761, 6762,
+                                                  6763)),
+)
+"""Prefixes of Visa, Mastercard, American Express, Diners, UnionPay and older cards of its members,
+Discover, JCB, Mir and Maestro, with the lengths of their numbers."""
+_LENGTHS: dict[str, frozenset[int]] = {}
+for _prefix, _lengths in _ISSUERS:
+    _LENGTHS[_prefix] = _LENGTHS.get(_prefix, frozenset()) | frozenset(_lengths)
+
 
 
 def pseudonym_key(home: Path) -> bytes:
@@ -40,15 +91,59 @@ def pseudonym(key: bytes, scope: str, buyer_id: str) -> str:
 
 def mask_cards(text: str) -> str:
     """`text` with every full card number reduced to its last four digits."""
-    return _CARD.sub(lambda m: _masked(m.group()) if _is_card(m.group()) else m.group(), text)
+    return _CARDS.sub(lambda m: _starred(m.group(), 4) if is_card(m.group()) else m.group(), text)
 
 
-def _masked(number: str) -> str:
-    return "*" * (len(number) - 4) + number[-4:]
+def mask_personal(text: str) -> str:
+    """`text` without full card numbers, phones and mail addresses; anything else is as it was."""
+    if not _HINT.search(text):
+        return text
+    text = _MAILS.sub(lambda m: mask_logon(m.group()), mask_cards(text))
+    return _PHONES.sub(lambda m: _starred(m.group(), 4, 8), text)
 
 
-def _is_card(number: str) -> bool:
-    """Luhn's check, over lengths a payment card can have."""
-    digits = [int(digit) for digit in reversed(number)]
-    doubled = (digit * 2 - 9 if digit > 4 else digit * 2 for digit in digits[1::2])
-    return (sum(digits[::2]) + sum(doubled)) % 10 == 0
+def mask_logon(logon: str) -> str:
+    """A logon id (phone, mail address or name) as the channel shows it; a masked one stays."""
+    if "*" in logon:
+        return logon
+    name, at, host = logon.partition("@")
+    if at:
+        return f"{name[:min(3, len(name) // 2)]}***@{host}"
+    if len(name) >= 11:
+        return f"{name[:-8]}****{name[-4:]}"
+    return name[: len(name) // 3] + "***"
+
+
+def mask_name(name: str) -> str:
+    """A person's name: of a Chinese one the last character, of others the initials."""
+    if "*" in name or not name.strip():
+        return name
+    if name.isascii():
+        return " ".join(f"{part[0]}***" for part in name.split())
+    return "*" * (len(name) - 1) + name[-1]
+
+
+def holds_card(text: str) -> bool:
+    """True if a full card number stands in the text."""
+    return any(is_card(found.group()) for found in _CARDS.finditer(text))
+
+
+def is_card(number: str) -> bool:
+    """True for digits (with spaces or hyphens between) that a payment card can bear."""
+    digits = [int(sign) for sign in number if sign not in " -"]
+    start = "".join(map(str, digits[:4]))
+    if not any(len(digits) in _LENGTHS.get(start[:size], ()) for size in (1, 2, 3, 4)):
+        return False
+    doubled = (digit * 2 - 9 if digit > 4 else digit * 2 for digit in digits[-2::-2])
+    return (sum(digits[::-2]) + sum(doubled)) % 10 == 0
+
+
+def _starred(number: str, shown: int, upto: int = 19) -> str:
+    """A number whose last digits are shown, and those before them up to `upto` are not."""
+    signs, seen = list(number), 0
+    for at in range(len(signs) - 1, -1, -1):
+        if signs[at].isdigit():
+            seen += 1
+            if shown < seen <= upto:
+                signs[at] = "*"
+    return "".join(signs)

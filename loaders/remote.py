@@ -85,6 +85,10 @@ class Remote:
                 self._transports[channel] = Transport(channel, self._log, policy)
             return self._transports[channel]
 
+    def counts(self) -> dict[tuple[str, str, str], int]:
+        """Calls made so far, by channel, method and outcome."""
+        return self._log.counts()
+
     def states(self) -> dict[str, BreakerState]:
         """For each channel asked so far, whether it is being asked at present."""
         with self._lock:

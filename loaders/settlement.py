@@ -88,25 +88,30 @@ def _read_part(
     """Turn one part into Parquet, two blocks at a time."""
     reader = BlockReader(channel, frame, content)
 
-    def convert(block: Block) -> tuple[Path, list[Reject]]:
+    def convert(block: Block) -> _Converted:
         target = work / f"{load.sha256[:16]}-{number}-{block[0]}.parquet"
-        return target, reader.to_parquet(block, target, connection)
+        return target, *reader.to_parquet(block, target, connection)
 
     made = []
     with ThreadPoolExecutor(WORKERS) as pool:
-        for target, rejects in _in_order(pool, convert, reader.blocks()):
+        for target, rejects, cards in _in_order(pool, convert, reader.blocks()):
             load.reject_all(rejects)
+            load.tell_cards(cards)
             made.append(target)
     return made
 
 
+_Converted = tuple[Path, list[Reject], list[int]]
+"""A block's Parquet, what was rejected of it, and the lines with a full card number."""
+
+
 def _in_order(
     pool: ThreadPoolExecutor,
-    convert: Callable[[Block], tuple[Path, list[Reject]]],
+    convert: Callable[[Block], _Converted],
     blocks: Iterator[Block],
-) -> Iterator[tuple[Path, list[Reject]]]:
+) -> Iterator[_Converted]:
     """Results in order, with no more blocks in memory than are being worked on."""
-    pending: deque[Future[tuple[Path, list[Reject]]]] = deque()
+    pending: deque[Future[_Converted]] = deque()
     for block in blocks:
         pending.append(pool.submit(convert, block))
         if len(pending) > WORKERS:

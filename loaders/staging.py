@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from loaders.records import Reject
 
 MAX_KEPT_REJECTS = 50_000
+CARD_MASKED = "A full payment card number stood here; it was masked, and the line was taken."
 
 
 @dataclass(slots=True)
@@ -33,6 +35,8 @@ class Load:
     duplicates: int = 0
     rejects: list[Reject] = field(default_factory=list)
     reject_count: int = 0
+    cards: list[Reject] = field(default_factory=list)
+    card_count: int = 0
     status: str = "loaded"
     load_id: int = 0
 
@@ -40,6 +44,12 @@ class Load:
         """Count rejects, and keep them up to a bound that no careful log reaches."""
         self.reject_count += len(rejects)
         self.rejects.extend(rejects[: max(0, MAX_KEPT_REJECTS - len(self.rejects))])
+
+    def tell_cards(self, lines: Sequence[int]) -> None:
+        """Count lines in which a full card number was masked; they are told like rejects."""
+        self.card_count += len(lines)
+        kept = lines[: max(0, MAX_KEPT_REJECTS - len(self.cards))]
+        self.cards.extend(Reject(line, CARD_MASKED) for line in kept)
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from dashboard.charts.figures import COLOURS, SERIES, TEALS, band, laid_out, share_axis
+from dashboard.charts.figures import COLOURS, SERIES, TEALS, band, cells_only, laid_out, share_axis
 from dashboard.metrics.catalogue import Answer
 from dashboard.wording import Say
 from dashboard.wording.tables import word
@@ -172,7 +172,7 @@ def hour_of_week(answer: Answer, say: Say) -> go.Figure:
     )
     figure.update_yaxes(autorange="reversed")
     figure.update_xaxes(type="category")
-    return laid_out(figure, 280, "closest")
+    return cells_only(laid_out(figure, 280, "closest"))
 
 
 def spark(answer: Answer, field: str, last_day: date, days: int = 30) -> list[float]:

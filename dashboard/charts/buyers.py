@@ -7,7 +7,16 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from dashboard.charts.figures import BLUES, COLOURS, SERIES, band, bars, laid_out, share_axis
+from dashboard.charts.figures import (
+    BLUES,
+    COLOURS,
+    SERIES,
+    band,
+    bars,
+    cells_only,
+    laid_out,
+    share_axis,
+)
 from dashboard.metrics.lifetime import Week
 from dashboard.metrics.second_purchase import Curves
 from dashboard.metrics.segment_rules import SEGMENTS
@@ -42,7 +51,10 @@ def triangle(rows: Rows, means: Rows, say: Say, field: str = "rate") -> go.Figur
                     if row["returned"] is None], say)
     figure.update_yaxes(autorange="reversed", tickvals=list(range(len(lines))), ticktext=labels)
     figure.update_xaxes(dtick=1, side="top")
-    return laid_out(figure, 30 * len(lines) + 90, "closest").update_xaxes(tickformatstops=[])
+    laid_out(figure, 30 * len(lines) + 90, "closest").update_xaxes(tickformatstops=[])
+    # Above the numbers of the periods, which stand at the top as well.
+    figure.update_layout(margin_t=56, legend_y=1.0, legend_yref="container", legend_yanchor="top")
+    return cells_only(figure)
 
 
 def _shaped(value: float | None, field: str) -> float | None:
@@ -144,12 +156,12 @@ def segment_map(rows: Iterable[Mapping[str, Any]], say: Say) -> go.Figure:
             z=[[buyers.get((f, r)) for r in scores] for f in scores],
             x=list(scores), y=list(scores), xgap=3, ygap=3, colorscale=BLUES, showscale=False,
             text=[[_cell(buyers, named, (f, r)) for r in scores] for f in scores],
-            texttemplate="%{text}", hoverinfo="skip", hoverongaps=False,
+            texttemplate="%{text}", textfont={"size": 11}, hoverinfo="skip", hoverongaps=False,
         )
     )
     figure.update_xaxes(title=say("How recently (5: within 30 days)"), dtick=1)
     figure.update_yaxes(title=say("How often (5: ten times a year or more)"), dtick=1)
-    return laid_out(figure, 340, "closest").update_xaxes(tickformatstops=[])
+    return cells_only(laid_out(figure, 340, "closest").update_xaxes(tickformatstops=[]))
 
 
 def _cell(
@@ -174,7 +186,7 @@ def movement_map(rows: Rows, say: Say) -> go.Figure:
         )
     )
     figure.update_yaxes(autorange="reversed")
-    return laid_out(figure, 360, "closest")
+    return cells_only(laid_out(figure, 360, "closest"))
 
 
 def risk_bars(rows: Rows, say: Say) -> go.Figure:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import plotly.graph_objects as go
 
-from dashboard.charts.figures import COLOURS, REDS, SERIES, laid_out
+from dashboard.charts.figures import COLOURS, REDS, SERIES, cells_only, laid_out
 from dashboard.metrics.catalogue import Answer
 from dashboard.wording import Say
 from dashboard.wording.tables import word
@@ -53,8 +53,8 @@ def pareto(answer: Answer, say: Say) -> go.Figure:
         )
     )
     figure.update_yaxes(autorange="reversed", tickfont={"size": 12})
-    figure.update_xaxes(showticklabels=False, showgrid=False, range=[0, max(lost, default=1) * 1.4])
-    return laid_out(figure, 40 * len(top) + 50, "closest")
+    figure.update_xaxes(showticklabels=False, showgrid=False, range=[0, max(lost, default=1) * 1.02])
+    return laid_out(figure, 40 * len(top) + 50, "closest").update_layout(margin_r=110)
 
 
 def source_stage(answer: Answer, say: Say) -> go.Figure:
@@ -75,7 +75,7 @@ def source_stage(answer: Answer, say: Say) -> go.Figure:
         )
     )
     figure.update_yaxes(autorange="reversed")
-    return laid_out(figure, 46 * len(sources) + 70, "closest")
+    return cells_only(laid_out(figure, 46 * len(sources) + 70, "closest"))
 
 
 def reasons_by_day(answer: Answer, say: Say) -> go.Figure:

@@ -14,8 +14,9 @@ COLOURS = {
 """A colour means one thing everywhere; kept apart for colour-blind readers, on light and dark."""
 SERIES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8B8000", "#64748B")
 """Okabe and Ito's palette, for categories without a meaning of their own."""
-BLUES = [[0, "rgba(59,130,246,0.06)"], [1, "rgba(37,99,235,0.95)"]]
-REDS = [[0, "rgba(217,72,15,0.04)"], [1, "rgba(217,72,15,0.95)"]]
+BLUES = [[0, "#E4EEFF"], [1, "#1D4ED8"]]
+REDS = [[0, "#FFEDE3"], [1, "#C2410C"]]
+"""Opaque, so that the figure knows what stands behind a cell's text, on light and dark pages."""
 TEALS = [[0, "#D9480F"], [0.5, "#E7E5C8"], [1, "#0D9488"]]
 
 FONT = "Noto Sans CJK SC, PingFang SC, Microsoft YaHei, Noto Sans, sans-serif"
@@ -42,6 +43,11 @@ def laid_out(figure: go.Figure, height: int = HEIGHT, hover: str = "x unified") 
     )
     figure.update_yaxes(automargin=True, fixedrange=True)
     return figure
+
+
+def cells_only(figure: go.Figure) -> go.Figure:
+    """The figure without grid lines: they would run through the cells of a map."""
+    return figure.update_xaxes(showgrid=False).update_yaxes(showgrid=False)
 
 
 def band(

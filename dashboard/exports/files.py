@@ -47,13 +47,23 @@ _FORMATS: dict[Kind, tuple[Format, ...]] = {
 }
 
 
+def _uncounted() -> int | None:
+    """How many rows a file has that holds no table."""
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Download:
-    """A file to offer; its bytes are made when somebody wants them."""
+    """A file to offer; its bytes are made when somebody wants them.
+
+    `count` says, once they are made, how many rows they hold, if it is a table.
+    """
 
     format: Format
     file_name: str
     make: Callable[[], bytes]
+    told: Provenance | None = None
+    count: Callable[[], int | None] = _uncounted
 
 
 def formats(kind: Kind) -> tuple[Format, ...]:
@@ -126,8 +136,9 @@ def table_files(
 
         return make
 
+    rows = len(content.rows if isinstance(content, Answer) else content)
     return [
-        Download(item, file_name(told, item.suffix), maker(item.suffix))
+        Download(item, file_name(told, item.suffix), maker(item.suffix), told, lambda: rows)
         for item in formats("table")
     ]
 
@@ -147,7 +158,7 @@ def figure_files(audience: Audience, figure: go.Figure, told: Provenance) -> lis
         return make
 
     return [
-        Download(item, file_name(told, item.suffix), maker(item.suffix))
+        Download(item, file_name(told, item.suffix), maker(item.suffix), told)
         for item in formats("figure")
     ]
 
@@ -160,4 +171,4 @@ def page_files(audience: Audience, parts: Sequence[Part], told: Provenance) -> l
 
         return page_pdf(parts, told, audience)
 
-    return [Download(item, file_name(told, item.suffix), make) for item in formats("page")]
+    return [Download(item, file_name(told, item.suffix), make, told) for item in formats("page")]

@@ -14,9 +14,10 @@ from dashboard.identity.accounts import Accounts
 from dashboard.identity.pages import Field, Form, Page
 from dashboard.identity.passwords import SHORTEST
 from dashboard.identity.rights import Person
+from dashboard.identity.service import BEGIN, Service, account_of
 from dashboard.identity.sessions import Sessions
 from dashboard.identity.sign_in import SignIn
-from dashboard.identity.web import caller, is_from_this_machine
+from dashboard.identity.web import WAY_COOKIE, caller, is_from_this_machine, way_back
 from dashboard.operations.ledger import Ledger
 from dashboard.wording import Say
 from dashboard.wording.labels import ROLE_TITLES
@@ -25,7 +26,11 @@ from loaders.errors import Forbidden, RefusedInput
 
 @dataclass(slots=True)
 class Visit:
-    """One request as the pages see it. `given`: the session's token to hand out; empty: take it."""
+    """One request as the pages see it.
+
+    `given` is the session's token for the browser to keep, `way` the page to come back to; an empty
+    one is taken back.
+    """
 
     request: Request
     form: Mapping[str, str]
@@ -36,6 +41,7 @@ class Visit:
     token: str | None
     person: Person | None
     given: str | None = None
+    way: str | None = None
 
     @property
     def path(self) -> str:
@@ -58,7 +64,7 @@ class Visit:
 class Desk:
     """Signing in and out, the first administrator, and passwords chosen by a one-time code."""
 
-    def __init__(self, ledger: Ledger, service: tuple[str, str] | None = None) -> None:
+    def __init__(self, ledger: Ledger, service: Service | None = None) -> None:
         self.sessions = Sessions(ledger)
         self._ledger, self._service = ledger, service
         self._accounts, self._sign_in = Accounts(ledger), SignIn(ledger)
@@ -81,8 +87,8 @@ class Desk:
             ), hidden={"next": visit.back}, title=say("With a password") if row else "",
         )
         if not row:
-            links = ((visit.address(self._service[1]), say("Sign in with {name}",
-                      name=self._service[0])),) if self._service else ()
+            links = ((visit.address(BEGIN), say("Sign in with {name}", name=self._service.label)),
+                     ) if self._service else ()
             return Page(say("Sign in"), (form,), shop, links)
         return Page(say("The demo: who would you like to be?"), (form,), say(
             "Everything here is invented. Whoever sits at this machine signs in with one click;"
@@ -104,6 +110,24 @@ class Desk:
         if not is_from_this_machine(visit.request) or name not in demo.people(self._ledger):
             raise Forbidden("This is no demo.")
         return self._let_in(visit, name, "demo")
+
+    def begin_service(self, visit: Visit) -> Response:
+        """Go to the house's sign-in service, and remember where to come back to."""
+        if self._service is None:
+            return _to(visit.address("/login"))
+        visit.way = visit.spoken_back
+        return self._service.begin(visit.request)
+
+    def end_service(self, visit: Visit) -> Response:
+        """Back from the service: let in whom it named. Raises Forbidden."""
+        if self._service is None:
+            return _to(visit.address("/login"))
+        name = account_of(self._ledger, self._service.claims(visit.request))
+        visit.given = self.sessions.begin(name, how="service", replaces=visit.token)
+        visit.way = ""
+        response = _to(way_back(visit.request.cookies.get(WAY_COOKIE)))
+        self._service.forget(visit.request, response)
+        return response
 
     def setup_page(self, visit: Visit) -> Page | Response:
         """The first administrator's account."""

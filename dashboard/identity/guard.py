@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboard.identity.accounts import Accounts
 from dashboard.identity.rights import Person
+from dashboard.identity.service import BEGIN, DONE
 from dashboard.identity.sessions import Sessions
 from dashboard.identity.web import (
     is_known_host,
@@ -32,7 +33,7 @@ _OPEN = frozenset((
     "/manifest.json", "/_stcore/health",
 ))
 _OPEN_BELOW = ("/static/", "/sign-in/", "/notify/")
-_OF_SIGN_IN_SERVICE = frozenset(("/auth/login", "/oauth2callback"))
+_OF_SIGN_IN_SERVICE = frozenset((BEGIN, DONE, "/auth/login", "/oauth2callback"))
 _FOR_MACHINES = ("/notify/", "/healthz", "/metrics", "/_stcore/health")
 _PARTS = ("/_stcore/", "/media/", "/component/")
 _UPLOADS = "/_stcore/upload_file/"

@@ -13,7 +13,9 @@ from starlette.routing import BaseRoute, Route
 from dashboard.identity.desk import Desk, Visit
 from dashboard.identity.own_account import OwnAccount
 from dashboard.identity.pages import Page, asset, drawn
+from dashboard.identity.service import BEGIN, DONE, Service
 from dashboard.identity.web import (
+    WAY_COOKIE,
     FormTokens,
     form_cookie,
     form_of,
@@ -36,11 +38,9 @@ Show = Callable[[Visit], Page | Response]
 
 
 class SignInRoutes:
-    """Pages beside the dashboard. `service`: the label and the path of the house's sign-in service."""
+    """Pages beside the dashboard; `service` is the house's own sign-in service, if there is one."""
 
-    def __init__(
-        self, settings: Settings, ledger: Ledger, service: tuple[str, str] | None = None
-    ) -> None:
+    def __init__(self, settings: Settings, ledger: Ledger, service: Service | None = None) -> None:
         self._settings, self._tokens = settings, FormTokens(settings)
         self._desk, self._own = Desk(ledger, service), OwnAccount(ledger)
         self._limit = CapacityLimiter(_AT_ONCE)
@@ -55,6 +55,8 @@ class SignInRoutes:
             ("/password", desk.password_page, desk.password),
             ("/logout", desk.logout_page, desk.logout),
             ("/account", own.page, own.act),
+            (BEGIN, desk.begin_service, desk.begin_service),
+            (DONE, desk.end_service, desk.end_service),
         )
         made: list[BaseRoute] = [
             Route(path, self._endpoint(show, act), methods=["GET", "POST"])
@@ -65,7 +67,7 @@ class SignInRoutes:
     def _endpoint(self, show: Show, act: Show) -> Any:
         async def endpoint(request: Request) -> Response:
             if request.method != "POST":
-                return await self._run(lambda: self._answer(request, {}, show))
+                return await self._shown(request, show)
             if self._limit.statistics().tasks_waiting >= _WAITING:
                 return Response(status_code=503, headers={"Retry-After": "5"})
             form: dict[str, str] = {}
@@ -79,6 +81,13 @@ class SignInRoutes:
             return await self._run(lambda: self._answer(request, form, show, refusal))
 
         return endpoint
+
+    async def _shown(self, request: Request, show: Show) -> Response:
+        try:
+            return await self._run(lambda: self._answer(request, {}, show))
+        except MdashError as error:
+            refusal = error
+        return await self._run(lambda: self._answer(request, {}, self._desk.login_page, refusal))
 
     async def _run(self, work: Callable[[], Response]) -> Response:
         return await to_thread.run_sync(work, limiter=self._limit)
@@ -103,8 +112,9 @@ class SignInRoutes:
     def _with_session(self, request: Request, visit: Visit, response: Response) -> Response:
         """Hand the browser what the desk gave: a session's token, or that there is none."""
         name = session_cookie(self._settings, visit.host)
-        if visit.given is not None:
-            self._cookie(request, response, name, visit.given, "lax")
+        for cookie, value in ((name, visit.given), (WAY_COOKIE, visit.way)):
+            if value is not None:
+                self._cookie(request, response, cookie, value, "lax")
         response.headers["Cache-Control"] = "no-store"
         return response
 

@@ -17,7 +17,10 @@ from loaders.settings import Settings
 
 _PLAIN, _FORM = "mdash", "mdash_form"
 _PREFIX = "__Host-"
+WAY_COOKIE = "mdash_way"
+"""Where to go after the house's sign-in service; nothing is believed of it but a path of our own."""
 MAX_FORM_BYTES = 16 * 2**10
+_LONGEST_WAY = 4_000
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:\d{1,5})?", re.IGNORECASE)
 
 
@@ -29,7 +32,7 @@ def is_secure(settings: Settings, host: str) -> bool:
 
 def session_cookie(settings: Settings, host: str) -> str:
     """The session cookie's name; over https it is one that no other host can set."""
-    return f"{_PREFIX}{_PLAIN}" if is_secure(settings, host) else _PLAIN
+    return _named(_PLAIN, settings, host)
 
 
 def token_of(settings: Settings, host: str, cookies: Mapping[str, str]) -> str | None:
@@ -39,7 +42,15 @@ def token_of(settings: Settings, host: str, cookies: Mapping[str, str]) -> str |
 
 def form_cookie(settings: Settings, host: str) -> str:
     """The name of the cookie that a form's token belongs to."""
-    return f"{_PREFIX}{_FORM}" if is_secure(settings, host) else _FORM
+    return _named(_FORM, settings, host)
+
+
+def _named(name: str, settings: Settings, host: str) -> str:
+    """A cookie's name here. Browsers share cookies among a machine's ports, so it has the port's."""
+    if is_secure(settings, host):
+        return f"{_PREFIX}{name}"
+    port = host.rpartition("]")[2].rpartition(":")[2]
+    return f"{name}_{port}" if port.isdigit() and ":" in host else name
 
 
 class FormTokens:
@@ -111,11 +122,8 @@ async def form_of(request: Request) -> dict[str, str]:
 def way_back(wanted: str | None) -> str:
     """Where to go after signing in: a page of our own, whatever was asked."""
     text = wanted or "/"
-    parts = urlsplit(text) if len(text) <= 4_000 else urlsplit("/")
-    is_ours = text.startswith("/") and not text.startswith(("//", "/\\")) and text.isprintable()
-    if not is_ours or parts.scheme or parts.netloc or "\\" in text:
-        return "/"
-    return text
+    is_path = text.startswith("/") and not text.startswith("//") and "\\" not in text
+    return text if is_path and text.isprintable() and len(text) <= _LONGEST_WAY else "/"
 
 
 def sign_in_address(path: str, query: str) -> str:

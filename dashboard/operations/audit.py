@@ -47,7 +47,7 @@ def append(
 
     `detail` holds no secret and nothing of a person but pseudonyms and masked texts.
     """
-    head = connection.execute(select(TRAIL_HEAD)).mappings().first()
+    head = _mark(connection, _HEAD)
     seq = int(head["seq"]) + 1 if head else 1
     row: dict[str, Any] = {
         "seq": seq, "at": now(), "actor": actor, "action": action,
@@ -60,7 +60,9 @@ def append(
     row["seal"] = _seal(key, "row", row["hash"])
     connection.execute(insert(AUDIT_TRAIL).values(row))
     fresh = {"seq": row["seq"], "hash": row["hash"], "seal": _seal(key, "head", row["hash"])}
-    change = update(TRAIL_HEAD) if head else insert(TRAIL_HEAD).values(id=_HEAD)
+    change = update(TRAIL_HEAD).where(TRAIL_HEAD.c.id == _HEAD) if head else (
+        insert(TRAIL_HEAD).values(id=_HEAD)
+    )
     connection.execute(change.values(fresh))
     return seq
 
@@ -76,6 +78,12 @@ def digest(row: RowMapping | dict[str, Any]) -> str:
     at = row["at"].isoformat(timespec="microseconds") if isinstance(row["at"], datetime) else row["at"]
     said = [row["seq"], at, row["actor"], row["action"], row["subject"], row["detail"], row["previous"]]
     return sha256(json.dumps(said, ensure_ascii=False).encode()).hexdigest()
+
+
+def _mark(connection: Connection, number: int) -> RowMapping | None:
+    return connection.execute(
+        select(TRAIL_HEAD).where(TRAIL_HEAD.c.id == number)
+    ).mappings().first()
 
 
 def entries(connection: Connection) -> Iterator[RowMapping]:
@@ -96,25 +104,36 @@ def verify(ledger: Ledger) -> Verdict:
             if trouble:
                 return Verdict(count, min(int(row["seq"]), count + 1), trouble)
             count, previous = count + 1, row["hash"]
-        head = connection.execute(select(TRAIL_HEAD)).mappings().first()
+        head = _mark(connection, _HEAD)
     if head is None and count == 0:
         return Verdict(0, None, None)
     if head is None or head["seq"] != count or head["hash"] != previous:
-        return Verdict(count, count + 1, "The newest entries are missing.")
+        return Verdict(count, count + 1, TROUBLES[4])
     if not hmac.compare_digest(head["seal"], _seal(key, "head", head["hash"])):
-        return Verdict(count, count, "The seal of the newest entry is not ours.")
+        return Verdict(count, count, TROUBLES[5])
     return Verdict(count, None, None)
+
+
+TROUBLES = (
+    "An entry is missing or was moved.",
+    "An entry does not follow the one before it.",
+    "An entry was altered.",
+    "The seal of an entry is not ours.",
+    "The newest entries are missing.",
+    "The seal of the newest entry is not ours.",
+)
+"""All that can be wrong with a trail."""
 
 
 def _trouble(row: RowMapping, expected: int, previous: str, key: bytes) -> str | None:
     if row["seq"] != expected:
-        return "An entry is missing or was moved."
+        return TROUBLES[0]
     if row["previous"] != previous:
-        return "An entry does not follow the one before it."
+        return TROUBLES[1]
     if digest(row) != row["hash"]:
-        return "An entry was altered."
+        return TROUBLES[2]
     if not hmac.compare_digest(row["seal"], _seal(key, "row", row["hash"])):
-        return "The seal of an entry is not ours."
+        return TROUBLES[3]
     return None
 
 

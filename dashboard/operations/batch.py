@@ -36,10 +36,15 @@ class BatchRow:
     why: MdashError | None = None
     refund: Refund | None = None
 
+    @property
+    def is_new(self) -> bool:
+        """True for a line that is possible and was not asked for before."""
+        return self.why is None and self.refund is None
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A looked-at batch. `total_fen` is of the lines that are possible."""
+    """A looked-at batch. `total_fen` is of the lines that are possible and not asked for yet."""
 
     rows: list[BatchRow]
     total_fen: int
@@ -50,17 +55,17 @@ def preview(refunds: Refunds, person: Person, content: bytes) -> Batch:
     """What each line would do; nothing is recorded or sent. Raises RefusedInput for the whole."""
     person.demand("refund")
     planned: dict[tuple[str, str], int] = defaultdict(int)
-    rows = [_looked_at(refunds, person, row, planned) for row in _read(content)]
-    total = sum(row.amount_fen or 0 for row in rows if row.why is None)
-    return Batch(rows, total, sha256(content).hexdigest())
+    digest = sha256(content).hexdigest()
+    rows = [_looked_at(refunds, person, row, planned, digest) for row in _read(content)]
+    total = sum(row.amount_fen or 0 for row in rows if row.is_new)
+    return Batch(rows, total, digest)
 
 
 def run(refunds: Refunds, person: Person, batch: Batch, name: str) -> Iterator[BatchRow]:
     """Ask for each possible line; each is yielded with its refund, or with why there is none.
 
-    The same batch under the same name asks for the same refunds again, never for second ones.
+    The same content, under whatever name, asks for the same refunds again, never for second ones.
     """
-    stem = sha256(f"{name}\n{batch.digest}".encode()).hexdigest()[:20]
     for row in batch.rows:
         if row.why is not None or row.channel is None or row.order_no is None:
             yield row
@@ -68,7 +73,7 @@ def run(refunds: Refunds, person: Person, batch: Batch, name: str) -> Iterator[B
         try:
             made = refunds.request(
                 person, row.channel, row.order_no, row.amount_fen or 0, row.reason,
-                refund_no=f"B{stem}-{row.line}", batch=name[:80],
+                refund_no=_number(batch.digest, row.line), batch=name[:80],
             )
         except MdashError as error:
             yield replace(row, why=error)
@@ -76,8 +81,19 @@ def run(refunds: Refunds, person: Person, batch: Batch, name: str) -> Iterator[B
             yield replace(row, refund=made, why=made.why)
 
 
+def _number(digest: str, line: int) -> str:
+    return f"B{digest[:20]}-{line}"
+
+
+def _asked_for(refunds: Refunds, row: BatchRow, digest: str) -> Refund | None:
+    """The refund that this line of this content made before."""
+    found = refunds.refunds(channel=row.channel, order_no=row.order_no)
+    return next((item for item in found if item.refund_no == _number(digest, row.line)), None)
+
+
 def _looked_at(
-    refunds: Refunds, person: Person, row: BatchRow, planned: dict[tuple[str, str], int]
+    refunds: Refunds, person: Person, row: BatchRow, planned: dict[tuple[str, str], int],
+    digest: str,
 ) -> BatchRow:
     """The line with its order, checked as if the lines before it were refunded already."""
     if row.why is not None:
@@ -85,6 +101,8 @@ def _looked_at(
     try:
         key = _order(refunds, row.identifier)
         row = replace(row, channel=key[0], order_no=key[1])
+        if (before := _asked_for(refunds, row, digest)) is not None:
+            return replace(row, refund=before)
         order = refunds.books.order(*key)
         person.demand("refund", order.store if order else None, any_store=False)
         found = refunds.standing(person, *key)
@@ -148,7 +166,7 @@ def _row(line: int, cells: list[str], names: Mapping[str, int]) -> BatchRow:
     identifier, amount, reason = (padded[names[column]].strip() for column in COLUMNS)
     row = BatchRow(line, identifier, reason=reason)
     try:
-        return replace(row, amount_fen=policy.fen_of_text(amount),
-                       reason=policy.checked_reason(reason))
+        row = replace(row, amount_fen=policy.fen_of_text(amount))
+        return replace(row, reason=policy.checked_reason(reason))
     except MdashError as error:
         return replace(row, why=error)

@@ -68,6 +68,26 @@ def cancel(refunds: Refunds, person: Person, channel: str, order_no: str) -> Can
     return _carried_out(refunds, found, person.name) if is_ours else found
 
 
+def why_not(refunds: Refunds, person: Person, channel: str, order_no: str) -> MdashError | None:
+    """Why this person cannot cancel a payment, before anything is clicked."""
+    try:
+        order = refunds.books.order(channel, order_no)
+        person.demand("refund", order.store if order else None, any_store=order is None)
+        if order is None:
+            raise RefusedInput("There is no trade with this id.")
+        with refunds.ledger.reading() as connection:
+            _check(refunds, connection, person, order)
+    except RefusedInput as error:
+        return error
+    return None
+
+
+def of_order(refunds: Refunds, channel: str, order_no: str) -> list[Cancellation]:
+    """An order's cancellations, newest first."""
+    with refunds.ledger.reading() as connection:
+        return _of_order(connection, channel, order_no)
+
+
 def cancellations(refunds: Refunds, *states: State) -> list[Cancellation]:
     """Cancellations, newest first; of these states, if any are named."""
     wanted = [CANCELLATIONS.c.state.in_(states)] if states else []

@@ -133,10 +133,17 @@ def spacing(channel: str) -> timedelta:
     return SPACING.get(channel, max(SPACING.values()))
 
 
-def next_at(channel: str, refunds: Sequence[Refund]) -> datetime | None:
-    """The earliest instant for the next message about a refund of an order, if there was one."""
-    marks = [mark for refund in refunds for mark in (refund.sent_at,) if mark is not None]
-    return max(marks) + spacing(channel) if marks else None
+def next_at(channel: str, refunds: Sequence[Refund], at: datetime) -> datetime | None:
+    """The earliest instant for the next message about a refund of an order, if there was one.
+
+    It counts from the end of the last one; one that is under way ends at this instant at best.
+    """
+    marks = [
+        at if refund.state == "submitting" and refund.lease_until and refund.lease_until > at
+        else refund.sent_at
+        for refund in refunds if refund.sent_at is not None
+    ]
+    return max(mark for mark in marks if mark) + spacing(channel) if marks else None
 
 
 def totals(order: Order, refunds: Sequence[Refund]) -> tuple[int, int]:
@@ -152,13 +159,10 @@ def totals(order: Order, refunds: Sequence[Refund]) -> tuple[int, int]:
     return sum(proven.values()), aside
 
 
-def refunded_before(order: Order, refunds: Sequence[Refund], refund_no: str) -> int | None:
-    """The trade's refunded total before this refund; None while another one is open."""
-    others = [item for item in refunds if item.refund_no != refund_no]
-    if any(not item.is_settled and item.tries for item in others):
-        return None
-    proven, _ = totals(order, [item for item in others if item.is_settled])
-    return proven if refund_no not in order.refunds else None
+def least_total(refunds: Sequence[Refund], refund: Refund) -> int:
+    """The least that can be refunded of an order, by our own proof, once this refund is done."""
+    others = (item for item in refunds if item.refund_no != refund.refund_no)
+    return refund.amount_fen + sum(item.amount_fen for item in others if item.state == "done")
 
 
 def standing(
@@ -169,7 +173,7 @@ def standing(
     remaining = max(order.amount_fen - refunded - aside, 0) if order.paid_at else 0
     most = remaining if rules.max_fen is None else min(remaining, rules.max_fen)
     ends = order.paid_at + timedelta(days=rules.window_days) if order.paid_at else None
-    soonest = next_at(order.channel, refunds)
+    soonest = next_at(order.channel, refunds, at)
     count = len({*order.refunds, *(item.refund_no for item in refunds if item.state != "refused")})
     allowed = COUNTS.get(order.channel)
     return Standing(

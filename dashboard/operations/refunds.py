@@ -45,7 +45,7 @@ class Refunds:
         self.books = books or LakeBooks(reader)
         self._is_given = ask is not None
         self.ask: Ask = ask or remote.shared(settings).ask
-        self._carrier = Carrier(settings, ledger, self.books, self.ask)
+        self._carrier = Carrier(settings, ledger, self.ask)
 
     def standing(self, person: Person, channel: str, order_no: str) -> Standing:
         """What may be refunded of an order by this person. Raises RefusedInput for no such order."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol, Self
 
 from dashboard.operations import refund_rows
 from dashboard.operations.claims import lease, new_holder, timeout_s
 from dashboard.operations.ledger import Ledger, now
-from dashboard.operations.policy import Books, next_at, refunded_before
+from dashboard.operations.policy import least_total, next_at
 from dashboard.operations.refund_records import Refund, State
 from dashboard.operations.refund_tables import REFUNDS
 from loaders.channels.protocol import Message
@@ -24,6 +24,7 @@ PATIENCE_S = 5.0
 QUIET = timedelta(seconds=10)
 """A question sooner after a message may be too early to be answered (refund query documents)."""
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=10), timedelta(hours=1)
+OTHER_TOTAL = "The reply is about another amount than was asked about."
 ACCEPTED = "The channel took the refund on, but has not proven that the money moved."
 
 
@@ -59,16 +60,19 @@ class Verdict:
     code: str | None = None
 
 
-def judge_message(refund: Refund, answer: Answer[RefundState]) -> Verdict:
+def judge_message(refund: Refund, answer: Answer[RefundState], least_fen: int = 0) -> Verdict:
     """What the answer to a message proves of a refund that was as `refund` before it was sent.
 
+    An answer whose refunded total leaves out what was refunded before is another refund's.
     A final error refuses the first message. It does not refuse a repeat, as an earlier message of
     unknown outcome may be what it stumbles over.
     """
     why, code = _said(answer), answer.sub_code or answer.code
     outcome = refund_outcome(answer)
-    if outcome == "done":
-        return Verdict("done", code=code)
+    if outcome == "done" and answer.data is not None:
+        if (answer.data.refunded_total_fen or 0) >= least_fen:
+            return Verdict("done", code=code)
+        return Verdict("unknown", RefusedInput(OTHER_TOTAL), is_uncertain=True, code=code)
     if not answer.was_sent:
         is_ours = isinstance(why, RefusedInput)
         return Verdict("refused" if is_ours and refund.uncertain_at is None else "unknown", why)
@@ -112,8 +116,8 @@ def _said(answer: Answer[RefundState]) -> MdashError:
 class Carrier:
     """Sends and settles claimed refunds. Safe to share among threads."""
 
-    def __init__(self, settings: Settings, ledger: Ledger, books: Books, ask: Ask) -> None:
-        self._settings, self._ledger, self._books, self._ask = settings, ledger, books, ask
+    def __init__(self, settings: Settings, ledger: Ledger, ask: Ask) -> None:
+        self._settings, self._ledger, self._ask = settings, ledger, ask
 
     def claim(self, channel: str, at: datetime) -> tuple[str, datetime]:
         """A new claim: its holder, and until when it holds."""
@@ -168,8 +172,10 @@ class Carrier:
 
     def _tried(self, refund: Refund, actor: str, clock: Clock) -> Verdict:
         """One message; if it was taken on and nothing more, one question."""
+        with self._ledger.reading() as connection:
+            others = refund_rows.of_order(connection, refund.channel, refund.order_no)
         answer = self._message(refund, actor)
-        verdict = judge_message(refund, answer)
+        verdict = judge_message(refund, answer, least_total(others, refund))
         if verdict.state == "unknown" and answer.is_success and clock.has_time_to_ask:
             return judge_question(refund, self._question(refund), now()) or verdict
         return verdict
@@ -192,17 +198,7 @@ class Carrier:
         return {
             "refund_no": refund.refund_no, "amount_fen": refund.amount_fen,
             "order_no": refund.order_no, "reason": refund.reason, "total_fen": refund.paid_fen,
-            "refunded_before_fen": self._before(refund),
         }
-
-    def _before(self, refund: Refund) -> int | None:
-        """The order's refunded total before this refund's first message, where it is known."""
-        order = self._books.order(refund.channel, refund.order_no) if not refund.tries else None
-        if order is None:
-            return None
-        with self._ledger.reading() as connection:
-            others = refund_rows.of_order(connection, refund.channel, refund.order_no)
-        return refunded_before(order, others, refund.refund_no)
 
     def _question(self, refund: Refund) -> Answer[RefundState]:
         try:
@@ -221,9 +217,11 @@ class Carrier:
             is_mine = row.state == "submitting" and row.holder == refund.holder
             if not is_mine or row.lease_until is None or row.lease_until <= at:
                 raise ClaimLost("Another process carries this refund out.")
-            soonest = next_at(
-                row.channel, refund_rows.of_order(connection, row.channel, row.order_no)
-            )
+            others = [
+                replace(item, state="unknown") if item.refund_no == row.refund_no else item
+                for item in refund_rows.of_order(connection, row.channel, row.order_no)
+            ]
+            soonest = next_at(row.channel, others, at)
             if soonest is not None and soonest > at:
                 raise TooSoon(soonest)
             refund_rows.change(
@@ -250,6 +248,8 @@ class Carrier:
                 "due_at": verdict.due_at or at + pause, "refusal": verdict.refusal or refund.refusal
             }
         with self._ledger.transaction() as connection:
+            if refund_rows.one(connection, refund.refund_no).tries > refund.tries:
+                values["sent_at"] = at
             is_written = refund_rows.change(connection, refund, **values)
             if not is_written and verdict.state == "done":
                 is_open = REFUNDS.c.state.in_(("submitting", "unknown"))

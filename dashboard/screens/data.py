@@ -19,7 +19,8 @@ _LOADS = (
 def render(services: Services, view: View) -> None:
     """Draw the page."""
     say = services.say
-    _upload(services)
+    if services.person.may("load"):
+        _upload(services)
     if services.reader.is_empty:
         parts.empty_home(services)
         return
@@ -39,7 +40,9 @@ def render(services: Services, view: View) -> None:
     st.subheader(say("Loads"), anchor=False)
     loads = services.loads()
     picked = parts.rows_table(services, loads, _LOADS, "loads", selectable=True)
-    if picked is None:
+    if not services.person.may("load"):
+        st.caption(say("Only who may load can take a load back."))
+    elif picked is None:
         st.caption(say("Select a load to take it back."))
     else:
         _undo(services, loads[picked]["load_id"])
@@ -87,4 +90,7 @@ def _undo(services: Services, load_id: int) -> None:
     sure = st.checkbox(say("I want to take load {number} back.", number=load_id), key="sure")
     if st.button(say("Take it back"), disabled=not sure):
         with st.spinner(say("Taking it back…")):
-            st.info(services.undo(load_id))
+            try:
+                st.info(services.undo(load_id))
+            except MdashError as error:
+                st.error(say(error.template, **error.values), icon=":material/error:")

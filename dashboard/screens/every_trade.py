@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
@@ -18,6 +19,8 @@ def every_trade_menu(services: Services, question: Question) -> None:
     """Every trade of the period, however many, in each format of tables."""
     told = of_rows(services, "trades", services.say("Trades"), question=question, link=here())
 
+    written: dict[str, int] = {}
+
     def maker(suffix: str) -> Callable[[], bytes]:
         def make() -> bytes:
             folder = services.settings.home.joinpath("tmp")
@@ -26,12 +29,16 @@ def every_trade_menu(services: Services, question: Question) -> None:
                 services.every_trade(question) as (count, batches),
             ):
                 path = Path(file.name)
-                save_table(path, records_of_stream(batches, count), told, services)
+                records = records_of_stream(batches, count)
+                written[suffix] = save_table(path, records, told, services)
                 return path.read_bytes()
 
         return make
 
     menu(services, "every-trade", [
-        Download(item, file_name(told, item.suffix), maker(item.suffix))
+        Download(
+            item, file_name(told, item.suffix), maker(item.suffix), told,
+            partial(written.get, item.suffix),
+        )
         for item in formats("table")
     ], "All trades of the period")

@@ -64,13 +64,14 @@ def table_menu(
 def page_menu(services: Services, name: str, title: str, question: Question) -> None:
     """A button that makes one PDF of all that the page shows."""
     parts: dict[str, Part] = st.session_state.get("page_parts", {})
-    if not parts:
+    if not parts or not services.person.may("export"):
         return
     told = of_rows(services, name, services.say(title), question=question, link=here())
     for item in page_files(services, list(parts.values()), told):
         st.download_button(
-            services.say("This page as {format}", format=item.format.label), data=item.make,
-            file_name=item.file_name, mime=item.format.mime, key=f"page-{item.format.suffix}",
+            services.say("This page as {format}", format=item.format.label),
+            data=services.taken(item), file_name=item.file_name, mime=item.format.mime,
+            key=f"page-{item.format.suffix}",
             icon=":material/picture_as_pdf:", on_click="ignore", type="tertiary",
         )
 
@@ -86,11 +87,14 @@ def _told(
 def menu(
     services: Services, name: str, found: Sequence[Download], title: str = "Download"
 ) -> None:
+    if not services.person.may("export"):
+        return
     with st.popover(
         services.say(title), icon=":material/download:", type="tertiary", key=f"menu-{name}"
     ):
         for item in found:
             st.download_button(
-                item.format.label, data=item.make, file_name=item.file_name, mime=item.format.mime,
-                key=f"get-{name}-{item.format.suffix}", on_click="ignore", type="tertiary",
+                item.format.label, data=services.taken(item), file_name=item.file_name,
+                mime=item.format.mime, key=f"get-{name}-{item.format.suffix}", on_click="ignore",
+                type="tertiary",
             )

@@ -166,6 +166,9 @@ def chart(
             rows_table(services, answer.rows, [*answer.question.by, *answer.metric.fields], name)
 
 
+_SENTENCE = st.column_config.TextColumn(width="large")
+
+
 def rows_table(
     services: Services, rows: Sequence[Mapping[str, Any]], names: Sequence[str], key: str,
     *, selectable: bool = False,
@@ -179,6 +182,7 @@ def rows_table(
         "count": st.column_config.NumberColumn(format="localized"),
     }
     config = {column.heading: shapes[column.shape] for column in shown if column.shape != "text"}
+    config |= {column.heading: _SENTENCE for column in shown if column.name in ("why", "why_not")}
     state = st.dataframe(
         data,
         hide_index=True,

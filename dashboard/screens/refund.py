@@ -8,6 +8,7 @@ import streamlit as st
 
 from dashboard.operations.refunds import Standing
 from dashboard.refund_desk import OPEN, why
+from dashboard.screens.cancel_payment import cancel_panel
 from dashboard.screens.refund_form import refund_form
 from dashboard.screens.refund_progress import progress
 from dashboard.services import Services
@@ -20,6 +21,10 @@ def refund_panel(services: Services, trade: dict[str, Any]) -> None:
     made = desk.of_trade(trade["channel"], trade["order_no"])
     standing = desk.standing(trade)
     st.subheader(say("Refund this order"), anchor=False)
+    if not standing.paid_fen and not made:
+        st.info(why(standing.why_not, say), icon=":material/block:")
+        cancel_panel(services, trade)
+        return
     _amounts(services, standing)
     _rules(services, standing)
     progress(services, made)

@@ -11,7 +11,9 @@ from dashboard.refund_desk import rows_of
 from dashboard.screens import parts
 from dashboard.screens.approvals import approvals
 from dashboard.screens.bar import View
+from dashboard.screens.batch import batch
 from dashboard.screens.files import table_menu
+from dashboard.screens.paid_twice import paid_twice
 from dashboard.services import Services
 from dashboard.wording.tables import word
 
@@ -33,7 +35,7 @@ def render(services: Services, view: View) -> None:
         "approve": len(services.refund_desk.waiting()), "unknown": len(services.refund_desk.unknown())
     }
     chosen = _part(services, counts)
-    {"all": _all, "approve": approvals, "unknown": _unknown}[
+    {"all": _all, "approve": approvals, "unknown": _unknown, "file": batch, "twice": paid_twice}[
         chosen
     ](services, view)
 
@@ -57,7 +59,8 @@ def _part(services: Services, counts: dict[str, int]) -> str:
 
 
 TITLES = {
-    "all": "All refunds", "approve": "To approve", "unknown": "Unknown",
+    "all": "All refunds", "approve": "To approve", "unknown": "Unknown", "file": "From a file",
+    "twice": "Paid twice",
 }
 
 

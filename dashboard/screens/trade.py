@@ -50,7 +50,10 @@ def _top(services: Services, judged: Judged) -> None:
 
 
 def _with_refunds(judged: Judged) -> dict[str, Any]:
-    return judged.history.trade | {"refunds": judged.history.refunds}
+    """The trade as the refund panel takes it."""
+    return judged.history.trade | {
+        "refunds": judged.history.refunds, "verdict": judged.verdict.state,
+    }
 
 
 def _facts(services: Services, judged: Judged) -> None:

@@ -89,6 +89,7 @@ WORDS = {
     "refund_awaiting_approval": "awaiting approval", "refund_reserved": "about to be sent",
     "refund_submitting": "being sent", "refund_done": "refunded", "refund_refused": "not refunded",
     "refund_unknown": "not known yet",
+    "refund_possible": "possible", "refund_impossible": "not possible",
     "low": "low", "medium": "medium", "high": "high", "succeeded": "succeeded", "failed": "failed",
 }
 WORDED = frozenset(

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from loaders.columns import column, texts
 from loaders.errors import RefusedInput
+from loaders.privacy import mask_personal
 from loaders.records import Reject
 from loaders.staging import Load, Staged
 from loaders.store.growing import grow
@@ -315,7 +316,7 @@ def _finish(
                 " where load_id = ?",
                 [*counts, load.status, load.load_id],
             )
-        if load.rejects:
+        if load.rejects or load.cards:
             warehouse.insert("rejects", _reject_table(load))
     for table in LOG_TABLES.values():
         warehouse.execute(f"drop table if exists fresh_{table}")
@@ -336,14 +337,17 @@ def _wrong_amounts(warehouse: Warehouse) -> dict[int, list[int]]:
 
 
 def _reject_table(load: Load) -> pa.Table:
-    count = len(load.rejects)
-    values = [json.dumps(reject.values, ensure_ascii=False) for reject in load.rejects]
+    told = [*load.rejects, *load.cards]
+    count = len(told)
+    values = [
+        mask_personal(json.dumps(reject.values, ensure_ascii=False, default=str)) for reject in told
+    ]
     return pa.table(
         {
             "load_id": column([load.load_id] * count, pa.int64()),
             "file": texts([load.file] * count),
-            "line": column([reject.line for reject in load.rejects], pa.int64()),
-            "template": texts([reject.template for reject in load.rejects]),
+            "line": column([reject.line for reject in told], pa.int64()),
+            "template": texts([reject.template for reject in told]),
             "template_values": texts(values),
         }
     )

@@ -53,7 +53,7 @@ def test_loaders_never_import_the_dashboard_or_streamlit() -> None:
         ("kaleido", ("dashboard.exports",)),
         ("choreographer", ("dashboard.exports.browser",)),
         ("xlsxwriter", ("dashboard.exports.workbooks",)),
-        ("streamlit", ("dashboard.app", "dashboard.server", "dashboard.screens")),
+        ("streamlit", ("dashboard.app", "dashboard.server", "dashboard.oidc", "dashboard.screens")),
         ("sample_data", ("sample_data", "dashboard.demo", "dashboard.sandbox")),
         ("sqlalchemy", ("dashboard.operations", "dashboard.identity")),
         ("psycopg", ("dashboard.operations",)),

@@ -12,7 +12,9 @@ from dashboard.asking import OUTCOMES, STATUSES
 from dashboard.charts.answers import WEEKDAYS
 from dashboard.customer_answers import templates
 from dashboard.metrics.catalogue import metrics
+from dashboard.operations.audit import TROUBLES
 from dashboard.screens.bar import COMPARISONS
+from dashboard.screens.cancel_payment import DONE, STANDS
 from dashboard.screens.conversion import RATES
 from dashboard.screens.refund_form import REASONS
 from dashboard.screens.refund_progress import NEXT, TOLD
@@ -86,8 +88,10 @@ def all_sentences() -> set[str]:
         found |= set(words.values())
     found |= templates() | set(FACTS)
     found |= {*ROLE_TITLES.values(), *RIGHT_TITLES.values()}
+    found |= set(TROUBLES)
     found |= {*GRAINS.values(), *GROUPS.values(), *SHOWN.values()}
     found |= {*REASONS, *NEXT.values(), *TOLD.values(), *DAYS.values(), *TITLES.values()}
+    found |= {*DONE.values(), *STANDS.values()}
     for metric in metrics().values():
         found |= {metric.title, metric.definition}
     return found

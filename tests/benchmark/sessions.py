@@ -63,13 +63,14 @@ class Session:
 
     def __init__(self, port: int, token: str = "") -> None:
         self._url, self._token = f"ws://127.0.0.1:{port}/_stcore/stream", token
+        self._port = port
         self._origin = f"http://127.0.0.1:{port}"
 
     async def __aenter__(self) -> Session:
         self._socket = await websockets.connect(
             self._url, subprotocols=["streamlit"], max_size=2**28,  # type: ignore[list-item]
             origin=self._origin,  # type: ignore[arg-type]
-            additional_headers={"Cookie": f"mdash={self._token}"},
+            additional_headers={"Cookie": f"mdash_{self._port}={self._token}"},
         )
         return self
 

@@ -118,6 +118,8 @@ def test_a_refund_is_asked_approved_by_a_second_person_and_done(
     box.fill(order_no)
     box.press("Enter")
     expect(asker.page.get_by_label("Amount (yuan)")).to_be_visible(timeout=PATIENT)
+    asker.page.get_by_role("button", name=re.compile("Ask the channel now")).click()
+    asker.says(re.compile(f"{order_no}: paid"))
     asker.check()
     asker.says("A second person must approve before anything is sent.")
     asker.confirm.click()
@@ -194,6 +196,33 @@ def test_a_double_click_a_reload_and_a_second_tab_make_one_refund(
     assert gateway(f"trades/{order_no}")["refunds"] == {f"{order_no}-R1": 200}
 
 
+def test_a_file_of_refunds_is_looked_at_confirmed_and_never_made_twice(
+    sit: Callable[[str], Tab], orders: Callable[[str], str], gateway: Callable[..., Any],
+    tmp_path: Path,
+) -> None:
+    good = [orders("small"), orders("small")]
+    file = tmp_path / "退款.csv"
+    lines = ["商户订单号,退款金额,退款原因", *map(",".join, (
+        (good[0], "1.00", "缺货"), (good[1], "2.50", "缺货"), ("M404", "1", "缺货"),
+    ))]
+    file.write_text("\n".join(lines), "utf-8-sig")
+    tab = sit("operator")
+    for name in ("退款.csv", "again.csv"):
+        file = file.rename(tmp_path / name)
+        tab.open("refunds?lang=en&part=file")
+        tab.page.locator('input[type="file"]').set_input_files(file)
+        tab.says(re.compile("of 3 lines can be refunded"))
+        run = tab.page.locator(".st-key-run-batch button")
+        if name == "退款.csv":
+            expect(run).to_have_text(re.compile(r"Ask for 2 refunds, ¥3\.50 together"))
+            run.click()
+            tab.says("What became of each line")
+    tab.says(re.compile("2 lines of this file were asked for before"))
+    expect(run).to_be_disabled()
+    made = [gateway(f"trades/{order_no}")["refunds"] for order_no in good]
+    assert [list(item.values()) for item in made] == [[100], [250]]
+
+
 def tabbed_to(page: Page, script: str) -> None:
     """Press Tab until the focused element is the wanted one."""
     for _ in range(80):
@@ -230,7 +259,7 @@ def test_the_keyboard_alone_goes_from_search_to_refund_and_takes_it_back(
     assert gateway(f"trades/{order_no}")["refunds"] == {}
 
 
-@pytest.mark.parametrize("part", ["all", "approve", "unknown"])
+@pytest.mark.parametrize("part", ["all", "approve", "file", "twice"])
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_refunds_fit_the_phone_in_the_dark(
     demo: str, browser: Browser, signed_in: SignedIn, part: str, language: str, shots: Path | None
@@ -244,7 +273,7 @@ def test_refunds_fit_the_phone_in_the_dark(
     context.close()
 
 
-@pytest.mark.parametrize("part", ["all", "approve", "unknown"])
+@pytest.mark.parametrize("part", ["all", "approve", "file"])
 def test_axe_finds_nothing_serious_on_refunds(sit: Callable[[str], Tab], part: str) -> None:
     tab = sit("approver")
     tab.open(f"refunds?lang=en&part={part}")

@@ -106,6 +106,7 @@ class Desk:
     wire: Wire
     books: dict[str, Order]
     refunds: Refunds
+    moment: timedelta = timedelta(milliseconds=1)
 
     def order(self, channel: str, order_no: str) -> Order | None:
         """What was loaded of an order."""
@@ -152,6 +153,13 @@ class Desk:
                 return
             threading.Event().wait(0.004)
         raise AssertionError([item.state for item in self.refunds.refunds()])
+
+    def settle_spaced(self, seconds: float) -> None:
+        """Resolve as often as the spacing of messages asks for."""
+        for _ in range(8):
+            if self.refunds.resolve(everything=True) or not self.refunds.count_open():
+                return
+            threading.Event().wait(seconds)
 
     def actions(self, refund_no: str) -> list[str]:
         """The steps of a refund in the trail, in order."""

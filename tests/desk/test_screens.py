@@ -40,7 +40,7 @@ class Seat:
         return {
             "channel": "alipay", "order_no": order_no, "store": order.store, "refunds": [],
             "amount_fen": order.amount_fen, "paid_at": order.paid_at, "outcome": "paid",
-            "refunded_fen": 0,
+            "refunded_fen": 0, "verdict": "paid" if order.paid_at else "unknown",
         }
 
     def _trade(self) -> None:
@@ -197,3 +197,27 @@ def test_a_request_is_taken_back_before_it_is_sent(sit: Callable[..., Seat], des
     assert desk.refunds.refunds()[0].state == "refused"
     assert "omar withdrew it." in seat.words()
     assert desk.wire.sent() == 0
+
+
+def test_a_payment_known_to_nobody_can_be_cancelled_and_says_what_that_did(
+    sit: Callable[..., Seat], desk: Desk
+) -> None:
+    desk.books["M1"] = replace(desk.books["M1"], paid_at=None)
+    seat = sit()
+    assert "Cancelling closes the order at the channel" in seat.words()
+    assert seat.test.button[0].disabled
+    seat.test.checkbox[0].check().run()
+    seat.click("Cancel the payment")
+    assert "It was not cancelled." in seat.words()
+    assert "there is nothing to cancel" in seat.words()
+    assert desk.trade("M1").refunded_fen == 0
+
+
+def test_a_payment_above_the_limit_says_why_it_is_not_cancelled(
+    sit: Callable[..., Seat], desk: Desk
+) -> None:
+    desk.books["M1"] = replace(desk.books["M1"], paid_at=None)
+    desk.settings.refunds.approval_above = Decimal(50)
+    seat = sit()
+    assert "above 50.00 yuan a second person decides" in seat.words()
+    assert seat.buttons() == []

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 
 from dashboard.identity import passwords
 from dashboard.identity.accounts import Accounts
@@ -55,10 +56,13 @@ def test_an_easy_password_is_refused(empty: Accounts, password: str) -> None:
         empty.add(None, "omar", "admin", password)
 
 
-def test_a_password_is_kept_as_argon2id(empty: Accounts, ledger: Ledger) -> None:
+def test_a_password_is_kept_as_argon2id(
+    empty: Accounts, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passwords, "_HASHER", PasswordHasher())
     empty.add(None, "omar", "admin", PASSWORD)
     content = b"".join(file.read_bytes() for file in ledger.settings.home.glob("ledger.sqlite*"))
-    assert b"$argon2id$" in content
+    assert b"$argon2id$v=19$m=65536,t=3," in content
     assert PASSWORD.encode() not in content
     kept = passwords.hashed(PASSWORD)
     assert passwords.agrees(kept, PASSWORD)

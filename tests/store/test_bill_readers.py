@@ -51,7 +51,7 @@ def both(
         names = [row[0] for row in connection.execute(f"describe from '{patient}'").fetchall()]
         query = f"select {', '.join(names)} from '{{}}' order by line"
         expected = connection.execute(query.format(patient)).fetchall()
-        found = connection.execute(query.format(quick)).fetchall() if taken else None
+        found = connection.execute(query.format(quick)).fetchall() if taken is not None else None
     return found, expected
 
 

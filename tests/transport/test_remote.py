@@ -13,6 +13,7 @@ import pytest
 from loaders import remote
 from loaders.channels.alipay import trade
 from loaders.errors import ConfigurationError, RefusedInput
+from loaders.meters import Meters
 from loaders.records import refund_outcome, trade_outcome
 from loaders.settings import Settings, load_settings
 from tests.channels.alipay_desk import Desk, make_desk
@@ -54,6 +55,22 @@ def test_a_question_end_to_end(settings: Settings, desk: Desk, gate: Gate) -> No
     (body,) = gate.bodies
     assert b"app_id=" in body
     assert b"sign=" in body
+
+
+def test_calls_are_counted_by_method_and_outcome(settings: Settings, desk: Desk, gate: Gate) -> None:
+    meters = Meters()
+    with remote.Remote(settings) as line:
+        meters.calls(line.counts)
+        gate.behave = says(desk.answer(QUERY, **PAID).body)
+        for _ in range(2):
+            line.ask("alipay", "query", order_no="M1")
+        gate.behave = says(desk.answer(REFUND, code="20000", sub_code="isp.unknow-error").body)
+        line.ask("alipay", "refund", intent=lambda _: None, order_no="M1", refund_no="R1",
+                 amount_fen=1)
+        told = meters.text().decode()
+    for method, outcome, count in ((QUERY, "accepted", 2), (REFUND, "unknown", 1)):
+        labels = f'channel="alipay",method="{method}",outcome="{outcome}"'
+        assert f"mdash_channel_calls_total{{{labels}}} {float(count)}" in told
 
 
 def test_the_lines_of_a_home_are_shared_and_told(

@@ -1,0 +1,118 @@
+"""The trail for people: read it by person, action, subject and days, verify it, take it away."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import ColumnElement, RowMapping, select
+
+from dashboard.identity.rights import LOCAL, Person, Right
+from dashboard.operations import audit
+from dashboard.operations.deeds import settle_or_wait
+from dashboard.operations.ledger import Ledger
+from dashboard.operations.tables import AUDIT_TRAIL
+from dashboard.wording import Say
+from loaders.errors import Forbidden
+
+_C = AUDIT_TRAIL.c
+COLUMNS = ("seq", "at", "actor", "action", "subject", "detail", "previous", "hash", "seal")
+
+
+class Trail:
+    """The trail of one ledger, as one person may see it."""
+
+    def __init__(self, ledger: Ledger, person: Person, say: Say) -> None:
+        self._ledger, self._person, self._say = ledger, person, say
+
+    def verify(self) -> dict[str, Any]:
+        """Whether the trail holds, and where it does not."""
+        settle_or_wait(self._ledger)
+        found = audit.verify(self._ledger)
+        message = None
+        if found.why is not None:
+            message = self._say(
+                "The trail does not hold at entry {number}: {why}",
+                number=found.first_bad, why=self._say(found.why),
+            )
+        return {
+            "ok": found.ok, "entries": found.entries, "first_bad": found.first_bad,
+            "message": message,
+        }
+
+    def read(
+        self, *, person: str | None = None, action: str | None = None, subject: str | None = None,
+        first_day: date | None = None, last_day: date | None = None, limit: int = 500,
+    ) -> list[dict[str, Any]]:
+        """The latest entries that meet every wish, newest first. Raises Forbidden."""
+        self._person.demand("administer")
+        settle_or_wait(self._ledger)
+        wishes = self._wishes(person, action, subject, first_day, last_day)
+        query = select(AUDIT_TRAIL).where(*wishes).order_by(_C.seq.desc()).limit(limit)
+        with self._ledger.reading() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    def choices(self) -> tuple[list[str], list[str]]:
+        """The people and the actions that the trail names. Raises Forbidden."""
+        self._person.demand("administer")
+        with self._ledger.reading() as connection:
+            people, actions = (
+                list(connection.execute(select(column).distinct().order_by(column)).scalars())
+                for column in (_C.actor, _C.action)
+            )
+        return people, actions
+
+    def lines(
+        self, *, person: str | None = None, action: str | None = None, subject: str | None = None,
+        first_day: date | None = None, last_day: date | None = None,
+    ) -> Iterator[str]:
+        """Entries as JSON texts, oldest first; that they were taken is an entry of its own.
+
+        Who works at the machine itself may take them, for its files are theirs. Raises Forbidden.
+        """
+        if self._person is not LOCAL:
+            self._person.demand("administer")
+        wishes = self._wishes(person, action, subject, first_day, last_day)
+        asked = {"person": person, "action": action, "from": first_day, "to": last_day}
+        told = {name: value for name, value in asked.items() if value is not None}
+        settle_or_wait(self._ledger)
+        audit.record(self._ledger, self._person.name, "exported", "trail", **told)
+        query = select(AUDIT_TRAIL).where(*wishes).order_by(_C.seq)
+        with self._ledger.reading() as connection:
+            rows = connection.execution_options(yield_per=1_000).execute(query)
+            yield from (line(row) for row in rows.mappings())
+
+    def _wishes(
+        self, person: str | None, action: str | None, subject: str | None, first_day: date | None,
+        last_day: date | None,
+    ) -> list[ColumnElement[bool]]:
+        wishes = [_C.actor == person] if person else []
+        wishes += [_C.action == action] if action else []
+        wishes += [_C.subject.contains(subject, autoescape=True)] if subject else []
+        wishes += [_C.at >= self._begin(first_day)] if first_day else []
+        return wishes + ([_C.at < self._begin(last_day + timedelta(1))] if last_day else [])
+
+    def _begin(self, day: date) -> datetime:
+        """The instant at which a day of the shop begins."""
+        zone = ZoneInfo(self._ledger.settings.shop.timezone)
+        return datetime.combine(day, time(), zone).astimezone(UTC).replace(tzinfo=None)
+
+
+def demand(ledger: Ledger, person: Person, right: Right, subject: str = "") -> None:
+    """Raise Forbidden unless the person has the right; that it was tried goes into the trail."""
+    try:
+        person.demand(right)
+    except Forbidden:
+        audit.record(ledger, person.name, "refused", subject, right=right)
+        raise
+
+
+def line(row: RowMapping | dict[str, Any]) -> str:
+    """An entry as the JSON text that an auditor gets; `at` is as it was hashed, in UTC."""
+    told = {name: row[name] for name in COLUMNS}
+    return json.dumps(
+        told | {"at": row["at"].isoformat(timespec="microseconds")}, ensure_ascii=False
+    )
