@@ -73,8 +73,11 @@ def refunds(context: Context, as_json: bool) -> None:
 @click.pass_obj
 def resolve(context: Context, as_json: bool) -> None:
     """Ask about every refund whose outcome is unknown; what proves nothing is sent again."""
+    from dashboard.operations import cancel
+
     services = context.services()
     looked_at = services.refunds.resolve(everything=True)
+    cancel.resolve(services.refunds)
     left = services.refunds.count_open()
     documents = [document(services, item) for item in looked_at]
     if as_json:
