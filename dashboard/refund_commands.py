@@ -36,7 +36,7 @@ def refund(
     from dashboard.operations.policy import fen_of_text
 
     services = context.services()
-    person = _person(services, name)
+    person = _person(services, name, identifier)
     amount_fen = fen_of_text(amount)
     channel, order_no = _order(services, identifier)
     _end(services, services.refunds.request(
@@ -52,7 +52,7 @@ def refund(
 def approve(context: Context, refund_no: str, name: str, as_json: bool) -> None:
     """Approve a refund as the second person, and send it."""
     services = context.services()
-    _end(services, services.refunds.approve(_person(services, name), refund_no), as_json)
+    _end(services, services.refunds.approve(_person(services, name, refund_no), refund_no), as_json)
 
 
 @click.command()
@@ -73,8 +73,11 @@ def refunds(context: Context, as_json: bool) -> None:
 @click.pass_obj
 def resolve(context: Context, as_json: bool) -> None:
     """Ask about every refund whose outcome is unknown; what proves nothing is sent again."""
+    from dashboard.operations import cancel
+
     services = context.services()
     looked_at = services.refunds.resolve(everything=True)
+    cancel.resolve(services.refunds)
     left = services.refunds.count_open()
     documents = [document(services, item) for item in looked_at]
     if as_json:
@@ -123,10 +126,18 @@ def _end(services: Services, item: Refund, as_json: bool) -> None:
     sys.exit(EXITS.get(shown["state"], STILL_OPEN))
 
 
-def _person(services: Services, name: str) -> Person:
+def _person(services: Services, name: str, subject: str) -> Person:
+    """Who answers for the act, by rights held now; that somebody may not is on the trail."""
     from dashboard.identity.accounts import Accounts
+    from dashboard.operations import audit
+    from loaders.errors import Forbidden
 
-    return Accounts(services.people.ledger).person(name)
+    ledger = services.people.ledger
+    try:
+        return Accounts(ledger).person(name)
+    except Forbidden as error:
+        audit.record(ledger, name[:80], "refused", subject, why=error.template)
+        raise
 
 
 def _order(services: Services, identifier: str) -> tuple[str, str]:

@@ -148,30 +148,35 @@ class Refunds:
 
     def approve(self, person: Person, refund_no: str, seen: str | None = None) -> Refund:
         """Approve as the second person, and send. `seen`: the digest of what was looked at."""
-        with self._refusals(person, refund_no), self.ledger.transaction() as connection:
-            refund = refund_rows.one(connection, refund_no)
-            _check_approver(person, refund)
-            if refund.state != "awaiting_approval":
-                if refund.approved_by == person.name:
-                    return refund
-                raise RefusedInput("This refund does not wait for approval any more.")
-            if digest_of(refund) != refund.digest or seen not in (None, refund.digest):
-                raise RefusedInput("This refund is not the one that was looked at. Look again.")
-            self._check_keys(refund.channel)
-            at = now()
-            self._check_again(connection, person, refund, at)
-            holder, until = self._carrier.claim(refund.channel, at)
-            claimed = refund_rows.claimed(
-                connection, refund, holder, until, at, approved_by=person.name
-            )
-            self._tell(connection, person, "refund_approved", refund, digest=refund.digest)
+        with self._refusals(person, refund_no):
+            asked = self.one(refund_no)
+            order = self._order(asked.channel, asked.order_no)
+            self._check_keys(asked.channel)
+            with self.ledger.transaction() as connection:
+                refund = refund_rows.one(connection, refund_no)
+                _check_approver(person, refund)
+                if refund.state != "awaiting_approval":
+                    return _approved_before(refund, person)
+                if digest_of(refund) != refund.digest or seen not in (None, refund.digest):
+                    raise RefusedInput("This refund is not the one that was looked at. Look again.")
+                claimed = self._approved(connection, person, order, refund)
         return self._carrier.send(claimed, person.name) if claimed else self.one(refund_no)
 
+    def _approved(
+        self, connection: Connection, person: Person, order: Order, refund: Refund
+    ) -> Refund | None:
+        """The refund, claimed with its approval and the trail's row in one transaction."""
+        at = now()
+        self._check_again(connection, person, order, at)
+        holder, until = self._carrier.claim(refund.channel, at)
+        self._tell(connection, person, "refund_approved", refund, digest=refund.digest)
+        return refund_rows.claimed(connection, refund, holder, until, at, approved_by=person.name)
+
     def _check_again(
-        self, connection: Connection, person: Person, refund: Refund, at: datetime
+        self, connection: Connection, person: Person, order: Order, at: datetime
     ) -> None:
         """The rules once more, at the moment of approval; the amount itself is set aside already."""
-        found = self._standing(connection, person, self._order(refund.channel, refund.order_no), at)
+        found = self._standing(connection, person, order, at)
         if found.window_ends_at is None or at > found.window_ends_at:
             raise RefusedInput("The time in which this order can be refunded is over.")
         if found.refunded_fen + found.set_aside_fen > found.paid_fen:
@@ -317,6 +322,13 @@ def _same(known: Refund, wished: Refund) -> Refund:
     if (known.channel, known.order_no, known.amount_fen) != asked:
         raise RefusedInput("This number belongs to a refund of another order or amount.")
     return known
+
+
+def _approved_before(refund: Refund, person: Person) -> Refund:
+    """The answer to a second click. Raises RefusedInput if somebody else decided."""
+    if refund.approved_by != person.name:
+        raise RefusedInput("This refund does not wait for approval any more.")
+    return refund
 
 
 def _is_due(at: datetime | None, present: datetime) -> bool:

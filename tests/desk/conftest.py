@@ -156,10 +156,11 @@ class Desk:
 
     def settle_spaced(self, seconds: float) -> None:
         """Resolve as often as the spacing of messages asks for."""
-        for _ in range(8):
-            if self.refunds.resolve(everything=True) or not self.refunds.count_open():
+        for _ in range(10):
+            if not self.refunds.count_open():
                 return
             threading.Event().wait(seconds)
+            self.refunds.resolve(everything=True)
 
     def actions(self, refund_no: str) -> list[str]:
         """The steps of a refund in the trail, in order."""

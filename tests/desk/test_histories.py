@@ -160,8 +160,8 @@ def histories(desk: Desk, seeds: range) -> None:
     assert audit.verify(desk.ledger).ok
 
 
-def test_thirty_histories_end_in_agreement(desk: Desk) -> None:
-    histories(desk, range(30))
+def test_twenty_histories_end_in_agreement(desk: Desk) -> None:
+    histories(desk, range(20))
 
 
 @pytest.mark.slow
