@@ -80,7 +80,7 @@ class Desk:
         shop = self._ledger.settings.shop.name
         form = Form(
             visit.address("/login"), say("Sign in"), (
-                Field("name", say("Name"), complete="username", value=visit.form.get("name", "")),
+                Field("name", say("Account"), complete="username", value=visit.form.get("name", "")),
                 Field("password", say("Password"), "password", "current-password"),
                 Field("code", say("Code of your authenticator"), complete="one-time-code",
                       is_needed=False, hint=say("Only if you use one.")),

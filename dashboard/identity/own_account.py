@@ -28,9 +28,13 @@ class OwnAccount:
     def page(self, visit: Visit) -> Page:
         """The page."""
         say, person = visit.say, _person(visit)
+        has_password, has_code = self._sign_in.asks_for(person.name)
+        own = (
+            self._password_form(visit), self._second_factor_form(visit, person.name, has_code)
+        ) if has_password else ()
         return Page(
             say("My account"),
-            (self._password_form(visit), self._second_factor_form(visit), Form(
+            (*own, Form(
                 visit.address("/account"), say("Sign out everywhere"), hidden={"do": "everywhere"},
                 title=say("Sessions"), is_quiet=True,
                 note=say("Ends every session of yours on every machine, this one too."),
@@ -87,13 +91,13 @@ class OwnAccount:
             note=say("Your other sessions end."),
         )
 
-    def _second_factor_form(self, visit: Visit) -> Form:
-        say, name = visit.say, _person(visit).name
+    def _second_factor_form(self, visit: Visit, name: str, has_code: bool) -> Form:
+        say = visit.say
         fields = (
             Field("old", say("Present password"), "password", "current-password"),
             Field("code", say("Code of your authenticator"), complete="one-time-code"),
         )
-        if self._sign_in.has_second_factor(name):
+        if has_code:
             return Form(
                 visit.address("/account"), say("Turn it off"), fields, hidden={"do": "drop"},
                 title=say("Second factor"), is_quiet=True,

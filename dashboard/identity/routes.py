@@ -67,7 +67,7 @@ class SignInRoutes:
     def _endpoint(self, show: Show, act: Show) -> Any:
         async def endpoint(request: Request) -> Response:
             if request.method != "POST":
-                return await self._shown(request, show)
+                return await self._shown(request, {}, show)
             if self._limit.statistics().tasks_waiting >= _WAITING:
                 return Response(status_code=503, headers={"Retry-After": "5"})
             form: dict[str, str] = {}
@@ -78,16 +78,20 @@ class SignInRoutes:
             except MdashError as error:
                 refusal = error
             event("form refused", path=request.scope["path"], why=refusal.template)
-            return await self._run(lambda: self._answer(request, form, show, refusal))
+            return await self._shown(request, form, show, refusal)
 
         return endpoint
 
-    async def _shown(self, request: Request, show: Show) -> Response:
+    async def _shown(
+        self, request: Request, form: Mapping[str, str], show: Show,
+        refusal: MdashError | None = None,
+    ) -> Response:
+        """The page; where it cannot be shown, the sign-in page says why."""
         try:
-            return await self._run(lambda: self._answer(request, {}, show))
+            return await self._run(lambda: self._answer(request, form, show, refusal))
         except MdashError as error:
-            refusal = error
-        return await self._run(lambda: self._answer(request, {}, self._desk.login_page, refusal))
+            told = error
+        return await self._run(lambda: self._answer(request, {}, self._desk.login_page, told))
 
     async def _run(self, work: Callable[[], Response]) -> Response:
         return await to_thread.run_sync(work, limiter=self._limit)

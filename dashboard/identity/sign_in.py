@@ -115,11 +115,11 @@ class SignIn:
         with self._ledger.transaction() as connection:
             self._change(connection, name, "second factor off", totp=None, totp_step=None)
 
-    def has_second_factor(self, name: str) -> bool:
-        """True if signing in asks for a code."""
+    def asks_for(self, name: str) -> tuple[bool, bool]:
+        """Whether signing in here asks for a password, and whether for a code, too."""
         with self._ledger.reading() as connection:
             row = _row(connection, name)
-            return row is not None and row["totp"] is not None
+        return (row["password"] is not None, row["totp"] is not None) if row else (False, False)
 
     def _code_agrees(
         self, connection: Connection, row: RowMapping, code: str, *, needs_code: bool

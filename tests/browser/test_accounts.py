@@ -67,7 +67,7 @@ def test_from_the_first_link_to_a_second_person(first_link: str, browser: Browse
     expect(page.locator("h1")).to_have_text("Accounts", timeout=30_000)
     settled(page)
     page.get_by_text("New account").click()
-    page.get_by_label("Name").first.fill("anna")
+    page.get_by_test_id("stMain").get_by_label("Name", exact=True).first.fill("anna")
     page.get_by_role("button", name="Add the account").click()
     link = page.get_by_test_id("stCode").inner_text(timeout=30_000).strip()
     assert link.startswith(f"{base}/password#")
