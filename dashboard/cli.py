@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dashboard import refund_commands
+from dashboard import privacy_commands, refund_commands
 from dashboard.audit_commands import audit
 from dashboard.terminal import Context, Day, csv_text, print_json, table_text, tell
 from dashboard.user_commands import user
@@ -481,7 +481,8 @@ def sandbox(context: Context, port: int, orders: int, speed: float, shuffled: bo
     run(context.home, language, port, orders, speed=speed, shuffled=shuffled)
 
 
-commands.add_command(audit)
+for _command in (audit, privacy_commands.erase, privacy_commands.unmask):
+    commands.add_command(_command)
 for _command in (
     refund_commands.refund, refund_commands.approve, refund_commands.refunds,
     refund_commands.resolve,

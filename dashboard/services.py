@@ -23,13 +23,13 @@ from dashboard.metrics.catalogue import Answer
 from dashboard.metrics.change import Change
 from dashboard.metrics.question import NAMED_DIMENSIONS, Question
 from dashboard.metrics.spread import Bar, spread
-from dashboard.operations import audit
+from dashboard.operations import audit, vault
+from dashboard.operations.erasure import Erased, erase, spellings
 from dashboard.operations.trail import Trail, demand
 from dashboard.people import People
 from dashboard.wording import Say, speaker
 from dashboard.wording.formats import iso
-from loaders.channels import CHANNELS, retry_ladders
-from loaders.privacy import pseudonym, pseudonym_key
+from loaders.channels import retry_ladders
 from loaders.remote import shared
 from loaders.settings import Settings
 from loaders.store.reader import SOURCES, Reader, Row
@@ -140,9 +140,7 @@ class Services:
         """The id itself, and what a buyer's own id is stored as."""
         if not text or self.reader.is_empty:
             return []
-        key = pseudonym_key(self.settings.home)
-        scopes = ["shop", *CHANNELS]
-        return [text, *(pseudonym(key, scope, text) for scope in scopes)]
+        return spellings(self.settings, text)
 
     def recent_trades(
         self, question: Question, picks: Mapping[str, str] | None = None, limit: int = 200
@@ -283,6 +281,32 @@ class Services:
             uploads.environment(self.person.name, self.language),
         )
         return (done.stdout + done.stderr).strip()
+
+    def unmask(self, channel: str, order_no: str, field: str, reason: str) -> str:
+        """What the channel told of a trade's buyer, for a reason. Raises Forbidden, RefusedInput."""
+        return vault.unmask(
+            self.settings, self.people.ledger, self.reader, self.person, channel, order_no, field,
+            reason,
+        )
+
+    def erase(self, buyer: str, reason: str) -> Erased:
+        """Forget a buyer. Raises Forbidden, RefusedInput, StoreBusy."""
+        ledger = self.people.ledger
+        return erase(self.settings, ledger, self.reader, self.person, buyer, reason)
+
+    def erased_sentence(self, done: Erased) -> str:
+        """What an erasure did, and what it could not do."""
+        told = self.say(
+            "The buyer was erased: {trades} trades now bear a name that leads nowhere. Counts of"
+            " buyers stay as they were.", trades=done.trades,
+        )
+        if done.kept_since is None:
+            return told
+        return told + " " + self.say(
+            "Whole messages of channels stay in the notification log as received, for"
+            " {days} days after they came; nothing of this buyer is shown from them.",
+            days=self.settings.receiver.keep_days,
+        )
 
     def run_sql(self, query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Run one read-only query over the published views."""

@@ -128,6 +128,9 @@ class NotificationPart(Protocol):
         Raises BadSignature or RefusedInput.
         """
 
+    def persons(self, body: str, keys: Any) -> Mapping[str, str]:
+        """What a verified message's body says of its buyer: `payer_id`, `payer_logon`."""
+
     def is_message(self, message: str | Mapping[str, Any]) -> bool:
         """True if this body, or fields of these names, is a message of this channel."""
 

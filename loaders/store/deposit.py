@@ -13,6 +13,7 @@ from loaders.errors import RefusedInput
 from loaders.privacy import mask_personal
 from loaders.records import Reject
 from loaders.staging import Load, Staged
+from loaders.store.erasure import BUYERS, withhold
 from loaders.store.growing import grow
 from loaders.store.warehouse import Warehouse
 
@@ -199,6 +200,7 @@ def _gather_log(warehouse: Warehouse, table: str, items: Sequence[Staged]) -> li
         " getvariable('hint_first') and getvariable('hint_last')) as known using (line_key)"
         " qualify row_number() over (partition by line_key order by load_id, line) = 1"
     )
+    withhold(warehouse, f"fresh_{table}", BUYERS[table])
     _count_lines(warehouse, table, items)
     run("drop table incoming_lines")
     only = " and verdict = 'valid'" if table == "deliveries" else ""

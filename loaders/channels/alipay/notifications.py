@@ -91,6 +91,16 @@ def read(
     return _record(fields, keys)
 
 
+def persons(body: str, keys: Keys) -> dict[str, str]:
+    """What a verified message's body says of its buyer."""
+    fields, _ = form_fields(body, keys.charset)
+    found = {
+        "payer_id": fields.get("buyer_id") or fields.get("buyer_open_id", ""),
+        "payer_logon": fields.get("buyer_logon_id", ""),
+    }
+    return {name: text for name, text in found.items() if text}
+
+
 def _text(value: object) -> str:
     """A logged value as it was signed; nested JSON was a compact JSON text."""
     if isinstance(value, str):

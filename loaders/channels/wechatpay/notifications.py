@@ -136,6 +136,12 @@ def resource(envelope: Mapping[str, Any], keys: Keys) -> dict[str, Any]:
     return _object(plain)
 
 
+def persons(body: str, keys: Keys) -> dict[str, str]:
+    """What a verified message's body says of its buyer: an openid, never a logon id."""
+    payer = _payer(resource(_object(body), keys))
+    return {"payer_id": payer} if payer else {}
+
+
 def _object(text: str) -> dict[str, Any]:
     try:
         found = json.loads(text)

@@ -103,4 +103,5 @@ create table if not exists daily_settlement (
     billed_on date, channel varchar, account varchar, kind varchar, store varchar,
     gross_fen bigint, refunded_fen bigint, fee_fen decimal(18, 3), lines bigint
 );
+create table if not exists erased (mark varchar);
 create table if not exists writer (turn bigint);

@@ -1,0 +1,99 @@
+"""Forgetting a buyer in the lake: another name that leads nowhere, and none for what comes later.
+
+What is kept of an erased buyer is a keyed hash of the pseudonym, by which later rows are known that
+must not bear it. The name put in its place is random, so nothing leads from one to the other; it is
+one name for one buyer, so every count of buyers and every cohort stays as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from secrets import token_hex
+
+from loaders.privacy import home_key
+from loaders.settings import Settings
+from loaders.store.connection import ID_BUCKETS
+from loaders.store.reader import Reader
+from loaders.store.warehouse import Warehouse
+
+BUYERS = {"deliveries": "payer", "checkout_log": "buyer"}
+"""Raw tables with the column in which a buyer's pseudonym stands."""
+_COUNTED = ("trade", "buyer_orders")
+_NO_LIST = "select 1 from duckdb_tables() where database_name = 'lake' and table_name = 'erased'"
+
+
+def known(reader: Reader, pseudonyms: Iterable[str]) -> list[str]:
+    """Those of these pseudonyms that the lake holds, and others that its own orders bear.
+
+    A shop's own buyer id and the payer's at the channel are two pseudonyms of one buyer.
+    """
+    wanted = list(pseudonyms)
+    if reader.is_empty or not wanted:
+        return []
+    rows = reader.rows(
+        "with told as (select channel, order_no, payer as buyer from lake.deliveries where payer is"
+        " not null and verdict = 'valid' union all select channel, order_no, buyer from"
+        " lake.checkout_log where buyer is not null), own as (select distinct order_no from told"
+        " where buyer in (select unnest($wanted))) select distinct buyer from told semi join own"
+        " using (order_no) order by buyer",
+        {"wanted": wanted},
+    )
+    return [row["buyer"] for row in rows]
+
+
+def is_erased(reader: Reader, pseudonym: str) -> bool:
+    """True if this buyer was erased."""
+    if reader.is_empty or not reader.rows(_NO_LIST):
+        return False
+    mark = _mark(reader.settings, "$buyer")
+    query = f"select 1 from lake.erased where mark = {mark}"
+    return bool(reader.rows(query, {"buyer": pseudonym}))
+
+
+def erase(warehouse: Warehouse, buyers: Sequence[str]) -> int:
+    """Forget these buyers in one transaction; returns how many trades were theirs."""
+    names = {buyer: "x" + token_hex(10) for buyer in buyers}
+    run = warehouse.execute
+    with warehouse.transaction("erase a buyer"):
+        trades = 0
+        for buyer, name in names.items():
+            found = run("select count(*) from lake.trade where buyer = ?", [buyer]).fetchone()
+            trades += int(found[0]) if found else 0
+            for table, column in BUYERS.items():
+                run(f"update lake.{table} set {column} = ? where {column} = ?", [name, buyer])
+            for table in _COUNTED:
+                key = (
+                    ", buyer_key = id_hash(channel || ':' || ?)::ubigint"
+                    if table == "buyer_orders" else ""
+                )
+                run(
+                    f"update lake.{table} set buyer = ?{key} where buyer = ?",
+                    [name, name, buyer] if key else [name, buyer],
+                )
+            run(
+                "insert into lake.id_days select id_bucket(id_hash(?)), id_hash(?), home_day from"
+                f" lake.id_days where bucket = id_hash(?) % {ID_BUCKETS} and id_hash = id_hash(?)",
+                [name, name, buyer, buyer],
+            )
+            run(
+                f"delete from lake.id_days where bucket = id_hash(?) % {ID_BUCKETS}"
+                " and id_hash = id_hash(?)", [buyer, buyer],
+            )
+            run(f"insert into lake.erased select {_mark(warehouse.settings, '?')}", [buyer])
+    return trades
+
+
+def withhold(warehouse: Warehouse, table: str, column: str) -> None:
+    """Take the pseudonym off rows of erased buyers in a table of rows to be stored."""
+    if warehouse.execute("select 1 from lake.erased limit 1").fetchone() is None:
+        return
+    warehouse.execute(
+        f"update {table} set {column} = null where {column} is not null and"
+        f" {_mark(warehouse.settings, column)} in (select mark from lake.erased)"
+    )
+
+
+def _mark(settings: Settings, buyer: str) -> str:
+    """The SQL of a buyer's keyed hash."""
+    key = home_key(settings.home, "erasure.key").hex()
+    return f"sha256('{key}' || sha256('{key}' || {buyer}))"
