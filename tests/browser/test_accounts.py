@@ -90,8 +90,9 @@ def test_from_the_first_link_to_a_second_person(first_link: str, browser: Browse
     settled(theirs)
 
     page.get_by_text("Change an account").click()
-    page.get_by_role("combobox", name="Account").click()
-    page.get_by_role("option", name="anna").click()
+    settled(page)
+    page.get_by_role("combobox", name="Account").press("ArrowDown")
+    page.get_by_role("option", name="anna").click(timeout=60_000)
     settled(page)
     page.get_by_role("button", name="Disable", exact=True).click()
     expect(page.get_by_role("button", name="Enable", exact=True)).to_be_visible(timeout=30_000)
