@@ -19,7 +19,8 @@ _ACCOUNT = ("account", "role", "is_active", "has_password", "second_factor", "si
 def render(services: Services) -> None:
     """Draw the page."""
     accounts = services.accounts
-    _told(services)
+    with st.container():
+        _told(services)
     found = accounts.accounts()
     parts.rows_table(services, [_account_row(services, item) for item in found], _ACCOUNT, "accounts")
     _add(services, accounts)

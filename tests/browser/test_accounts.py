@@ -21,6 +21,8 @@ from tests.operations.conftest import free_port
 pytestmark = pytest.mark.browser
 PASSWORD = "correct horse battery"
 OTHER = "another battery of horses"
+NO_SUCH_PAGE = "page that you have requested does not seem to exist"
+"""What Streamlit says of a screen that a role has not."""
 HOME = re.compile(r":\d+/(\?.*)?$")
 
 
@@ -88,6 +90,10 @@ def test_from_the_first_link_to_a_second_person(first_link: str, browser: Browse
     settled(theirs)
 
     page.get_by_text("Change an account").click()
+    settled(page)
+    page.get_by_role("combobox", name="Account").press("ArrowDown")
+    page.get_by_role("option", name="anna").click(timeout=60_000)
+    settled(page)
     page.get_by_role("button", name="Disable", exact=True).click()
     expect(page.get_by_role("button", name="Enable", exact=True)).to_be_visible(timeout=30_000)
     theirs.get_by_role("link", name="Overview", exact=True).click()
@@ -96,7 +102,7 @@ def test_from_the_first_link_to_a_second_person(first_link: str, browser: Browse
     theirs.wait_for_url(re.compile("/login"))
     context.close()
     other.close()
-    assert errors + their_errors == []
+    assert [text for text in errors + their_errors if NO_SUCH_PAGE not in text] == []
 
 
 def test_signing_out_ends_it(demo: str, browser: Browser, signed_in: SignedIn) -> None:
