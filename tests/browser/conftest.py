@@ -39,7 +39,7 @@ def demo(demo_home: Path) -> Iterator[str]:
     )
     address = f"http://127.0.0.1:{port}"
     try:
-        for _ in range(600):
+        for _ in range(1_200):
             assert process.poll() is None, "the demo ended by itself"
             try:
                 with urllib.request.urlopen(f"{address}/healthz", timeout=1) as answer:
@@ -47,6 +47,8 @@ def demo(demo_home: Path) -> Iterator[str]:
                         break
             except OSError:
                 time.sleep(0.25)
+        else:
+            raise AssertionError("the demo did not start")
         yield address
     finally:
         process.send_signal(signal.SIGINT)
