@@ -193,7 +193,7 @@ def pull_document(
     ] or [services.say("All of these days are loaded already.")]
     return {
         "channel": channel, "kind": kind,
-        "days": list(_days(services, days, found)),
+        "days": list(_days(services, kind, days, found)),
         "files": [
             report_document(bill.report, services.say) | {"path": Path(bill.report.path).name}
             for bill in found if bill.report
@@ -204,20 +204,33 @@ def pull_document(
 
 
 def _days(
-    services: Services, days: tuple[date, date], found: Sequence[pulling.Pulled]
+    services: Services, kind: str, days: tuple[date, date], found: Sequence[pulling.Pulled]
 ) -> Iterator[Document]:
-    """Each day that was asked for; one that no bill of this run covers was loaded before."""
+    """Each day that was asked for; one that no bill of this run covers was loaded before.
+
+    The rows of a month's bill are not told by day.
+    """
     bills = {day: bill for bill in found for day in bill.days()}
     day, last = days
     while day <= last:
         bill = bills.get(day)
+        is_whole = bill is not None and bill.period != day.isoformat()
         yield {
             "day": day.isoformat(),
-            "status": bill.status if bill else "loaded",
+            "kind": kind,
+            "status": _day_status(bill) if bill else "duplicate",
+            "rows": None if is_whole else bill.rows if bill else 0,
             "period": bill.period if bill else None,
             "message": _said(services, bill.why) if bill else None,
         }
         day += timedelta(days=1)
+
+
+def _day_status(bill: pulling.Pulled) -> str:
+    """As `mdash load` says of a file; a bill that could not be fetched is still missing."""
+    if bill.status == "loaded" and bill.report is not None:
+        return bill.report.status
+    return "missing" if bill.status == "failed" else bill.status
 
 
 STATUSES = {

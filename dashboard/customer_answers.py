@@ -12,11 +12,10 @@ from dashboard.wording.trades import Teller
 ENOUGH_REFUNDS = 100
 """From so many own refunds on their 95th percentile is worth telling (as the latency metric holds)."""
 PUBLISHED: Mapping[str, str] = {
-    "alipay": "To a balance or credit line it is there at once; to a bank card it takes up to 15"
-              " working days, by the bank.",
+    "alipay": "It goes back the way it was paid; to a bank card the bank decides how long it takes.",
     "wechatpay": "To the WeChat balance it takes up to 20 minutes; to a bank card 1 to 3 working days.",
 }
-"""How long the channels themselves say that a refund takes."""
+"""What can be said of how long a refund takes while our own are too few to tell."""
 UNKNOWN_RANGE = "How long it takes is up to the payment company."
 
 

@@ -59,7 +59,7 @@ def test_pulled_days_agree_with_the_gateways_money_and_are_not_fetched_twice(sho
     assert row["net_fen"] == ledger.balance_fen - ledger.opening_fen
     assert covered(shop) == covered(shop, "account_bill") == {5, 4, 3}
     before = len(shop.calls())
-    assert pulled(shop, 5, 3) == (0, dict.fromkeys(names, "loaded"))
+    assert pulled(shop, 5, 3) == (0, dict.fromkeys(names, "duplicate"))
     assert len(shop.calls()) == before
     assert list((shop.home / "tmp").glob("pull-*")) == []
 
@@ -93,7 +93,7 @@ def test_no_bill_of_a_day_on_which_trades_were_paid_is_not_believed(shop: Shop) 
 def test_a_link_that_lapsed_leaves_nothing_half_done_and_is_resumed(shop: Shop) -> None:
     busy(shop, 6, 5, 4)
     shop.gateway.manners.link_s = -1
-    assert pulled(shop, 6, 6) == (3, {f"{days_ago(6)}": "failed"})
+    assert pulled(shop, 6, 6) == (3, {f"{days_ago(6)}": "missing"})
     shop.gateway.manners.link_s = 30
     assert covered(shop) == set()
     assert list((shop.home / "tmp").glob("pull-*")) == []
@@ -106,14 +106,15 @@ def test_a_link_that_lapsed_leaves_nothing_half_done_and_is_resumed(shop: Shop) 
     stops = iter((False, False, True))
     pull(shop.settings, "alipay", "trade", days_ago(6), days_ago(4), is_stopping=lambda: next(stops))
     assert covered(shop) == {6, 5}
-    assert pulled(shop, 6, 4) == (0, {f"{days_ago(ago)}": "loaded" for ago in (6, 5, 4)})
+    resumed = {6: "duplicate", 5: "duplicate", 4: "loaded"}
+    assert pulled(shop, 6, 4) == (0, {f"{days_ago(ago)}": told for ago, told in resumed.items()})
 
 
 @pytest.mark.slow
 def test_a_channel_too_slow_to_answer_is_given_up_and_asked_later(shop: Shop) -> None:
     busy(shop, 6)
     shop.gateway.plans.add({"how": "slow=3", "method": LINK, "times": None})
-    assert pulled(shop, 6, 6) == (3, {f"{days_ago(6)}": "failed"})
+    assert pulled(shop, 6, 6) == (3, {f"{days_ago(6)}": "missing"})
     shop.gateway.plans.clear()
     assert pulled(shop, 6, 6) == (0, {f"{days_ago(6)}": "loaded"})
 
