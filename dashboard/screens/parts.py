@@ -25,7 +25,9 @@ _STYLE = """<style>
 .stMainBlockContainer { padding: 2.4rem clamp(1rem, 4vw, 4rem) 4rem; }
 [data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] p { opacity: 1; }
 [data-testid="stCaptionContainer"] { color: color-mix(in srgb, currentColor 78%, transparent); }
-.mdash-way { color: var(--st-primary-color, #0B5D56); text-decoration: none; font-weight: 500; }
+.mdash-way {
+  color: color-mix(in srgb, currentColor 45%, #0D9488); text-decoration: none; font-weight: 500;
+}
 .mdash-way:hover, .mdash-way:focus-visible { text-decoration: underline; }
 [data-testid="stHeader"] { background: transparent; }
 @media (max-width: 640px) {
