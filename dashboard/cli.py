@@ -370,12 +370,19 @@ def _told_apart(names: Sequence[str]) -> list[str]:
 @commands.command()
 @click.pass_obj
 def maintain(context: Context) -> None:
-    """Compact files, sum up roll-ups, drop snapshots older than 30 days."""
+    """Compact files, sum up roll-ups, and remove what is past the time it is kept."""
+    from dashboard.operations.deeds import settle_or_wait
+    from dashboard.operations.ledger import Ledger
+    from dashboard.operations.retention import apply
     from loaders.channels import retry_ladders
     from loaders.store.warehouse import Warehouse
 
-    with Warehouse(context.settings(), retry_ladders()) as warehouse:
+    settings = context.settings()
+    with Warehouse(settings, retry_ladders()) as warehouse:
         warehouse.maintain()
+    ledger = Ledger(settings)
+    settle_or_wait(ledger)
+    apply(settings, ledger)
 
 
 @commands.command()

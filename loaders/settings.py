@@ -121,6 +121,18 @@ class Refunding(BaseModel):
         return None if self.max_amount is None else int(self.max_amount.scaleb(2))
 
 
+class Retention(BaseModel):
+    """Days that are kept; 0 keeps for ever. The notification log's are `receiver.keep_days`."""
+
+    model_config = ConfigDict(extra="forbid")
+    calls: int = Field(default=0, ge=0)
+    trail: int = Field(default=0, ge=0)
+    sessions: int = Field(default=90, ge=0)
+    uploads: int = Field(default=1, ge=0)
+    snapshots: int = Field(default=30, ge=1)
+    """How long the lake's former states can be looked at; an erased buyer stands in them."""
+
+
 class Settings(BaseSettings):
     """Everything `mdash.toml` says. `channels` keeps each channel's own table unread."""
 
@@ -134,6 +146,7 @@ class Settings(BaseSettings):
     mail: Mail = Field(default_factory=Mail)
     receiver: Receiver = Field(default_factory=Receiver)
     refunds: Refunding = Field(default_factory=Refunding)
+    retention: Retention = Field(default_factory=Retention)
     channels: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
     @classmethod

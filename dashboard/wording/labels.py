@@ -46,6 +46,10 @@ FIELDS = {
     "last_paid_at": "Last purchase", "recency": "Recency score", "frequency": "Frequency score",
     "value": "Value score", "days_since": "Days since the last purchase",
     "orders_a_year": "Purchases in 365 days",
+    "seq": "Entry", "actor": "Person", "person": "Person", "action": "Action", "subject": "Subject",
+    "just_under": "Just under the limit", "after_hours": "After hours",
+    "same_buyer": "Most to one buyer", "own_approvals": "Own approvals tried",
+    "stands_out": "Stands out",
 }
 WORDS = {
     "paid": "paid", "paid_late": "paid late", "closed_by_merchant": "closed by the shop",

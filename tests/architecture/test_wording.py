@@ -12,6 +12,8 @@ from dashboard.asking import OUTCOMES, STATUSES
 from dashboard.charts.answers import WEEKDAYS
 from dashboard.metrics.catalogue import metrics
 from dashboard.operations.audit import TROUBLES
+from dashboard.operations.trail import ACTIONS
+from dashboard.operations.vault import FIELDS as UNMASKED
 from dashboard.screens.bar import COMPARISONS
 from dashboard.screens.conversion import RATES
 from dashboard.screens.retention import GRAINS, GROUPS, SHOWN
@@ -77,7 +79,7 @@ def all_sentences() -> set[str]:
     found |= set(FIELDS.values()) | set(WORDS.values()) | set(COMPARISONS.values()) | set(WEEKDAYS)
     found |= {f"{name} by day" for name in RATES.values()} | set(RATES.values())
     found |= meanings.sentences() | set(OUTCOMES.values()) | set(STATUSES.values())
-    found |= set(TROUBLES)
+    found |= set(TROUBLES) | set(ACTIONS.values()) | set(UNMASKED.values())
     found |= {*GRAINS.values(), *GROUPS.values(), *SHOWN.values()}
     for metric in metrics().values():
         found |= {metric.title, metric.definition}
