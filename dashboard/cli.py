@@ -345,12 +345,19 @@ def _told_apart(names: Sequence[str]) -> list[str]:
 @commands.command()
 @click.pass_obj
 def maintain(context: Context) -> None:
-    """Compact files, sum up roll-ups, drop snapshots older than 30 days."""
+    """Compact files, sum up roll-ups, and remove what is past the time it is kept."""
+    from dashboard.operations.deeds import settle_or_wait
+    from dashboard.operations.ledger import Ledger
+    from dashboard.operations.retention import apply
     from loaders.channels import retry_ladders
     from loaders.store.warehouse import Warehouse
 
-    with Warehouse(context.settings(), retry_ladders()) as warehouse:
+    settings = context.settings()
+    with Warehouse(settings, retry_ladders()) as warehouse:
         warehouse.maintain()
+    ledger = Ledger(settings)
+    settle_or_wait(ledger)
+    apply(settings, ledger)
 
 
 @commands.command()
@@ -510,6 +517,7 @@ def main() -> None:
 
 def _complain(error: MdashError) -> None:
     from dashboard.wording import translate
+    from loaders.privacy import mask_personal
     from loaders.settings import default_home, load_settings
 
     language = "en"
@@ -519,7 +527,7 @@ def _complain(error: MdashError) -> None:
         language = load_settings(home).shop.language
     except MdashError:
         language = "en"
-    click.echo(translate(language, error.template, **error.values), err=True)
+    click.echo(mask_personal(translate(language, error.template, **error.values)), err=True)
 
 
 def _home_argument() -> Path | None:

@@ -159,6 +159,18 @@ class Server(BaseModel):
         return ip_address(self.address).is_loopback
 
 
+class Retention(BaseModel):
+    """Days that are kept; 0 keeps for ever. The notification log's are `receiver.keep_days`."""
+
+    model_config = ConfigDict(extra="forbid")
+    calls: int = Field(default=0, ge=0)
+    trail: int = Field(default=0, ge=0)
+    sessions: int = Field(default=90, ge=0)
+    uploads: int = Field(default=1, ge=0)
+    snapshots: int = Field(default=30, ge=1)
+    """How long the lake's former states can be looked at; an erased buyer stands in them."""
+
+
 class Settings(BaseSettings):
     """Everything `mdash.toml` says. `channels` keeps each channel's own table unread."""
 
@@ -174,6 +186,7 @@ class Settings(BaseSettings):
     refunds: Refunding = Field(default_factory=Refunding)
     identity: Identity = Field(default_factory=Identity)
     server: Server = Field(default_factory=Server)
+    retention: Retention = Field(default_factory=Retention)
     channels: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
     @classmethod

@@ -15,14 +15,14 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 
 from dashboard.operations.ledger import Ledger, now
 from dashboard.operations.tables import AUDIT_TRAIL, TRAIL_HEAD
 from loaders.privacy import home_key
 
 BEGINNING = "0" * 64
-_HEAD = 1
+_HEAD, _BEGIN = 1, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,31 @@ def digest(row: RowMapping | dict[str, Any]) -> str:
     return sha256(json.dumps(said, ensure_ascii=False).encode()).hexdigest()
 
 
+def trim(ledger: Ledger, before: datetime) -> int:
+    """Remove entries from before an instant (naive UTC), sealing where the trail begins now.
+
+    Returns how many. The newest entry always stays, and that it was done is an entry of its own.
+    """
+    key = home_key(ledger.settings.home, "trail.key")
+    with ledger.transaction() as connection:
+        head, begin = _mark(connection, _HEAD), _mark(connection, _BEGIN)
+        old = (AUDIT_TRAIL.c.at < before) & (AUDIT_TRAIL.c.seq < (head["seq"] if head else 0))
+        last = connection.execute(
+            select(AUDIT_TRAIL).where(old).order_by(AUDIT_TRAIL.c.seq.desc()).limit(1)
+        ).mappings().first()
+        if last is None:
+            return 0
+        seal = _seal(key, "begin", f"{last['seq']}:{last['hash']}")
+        fresh = {"seq": last["seq"], "hash": last["hash"], "seal": seal}
+        change = insert(TRAIL_HEAD).values(id=_BEGIN) if begin is None else (
+            update(TRAIL_HEAD).where(TRAIL_HEAD.c.id == _BEGIN)
+        )
+        connection.execute(change.values(fresh))
+        gone = connection.execute(delete(AUDIT_TRAIL).where(AUDIT_TRAIL.c.seq <= last["seq"]))
+        append(ledger, connection, "system", "erased", "trail", upto=last["seq"])
+        return int(gone.rowcount)
+
+
 def _mark(connection: Connection, number: int) -> RowMapping | None:
     return connection.execute(
         select(TRAIL_HEAD).where(TRAIL_HEAD.c.id == number)
@@ -97,21 +122,27 @@ def entries(connection: Connection) -> Iterator[RowMapping]:
 def verify(ledger: Ledger) -> Verdict:
     """Walk the whole trail."""
     key = home_key(ledger.settings.home, "trail.key")
-    count, previous = 0, BEGINNING
     with ledger.reading() as connection:
+        begin = _mark(connection, _BEGIN)
+        count, previous = (begin["seq"], begin["hash"]) if begin else (0, BEGINNING)
+        if begin and not hmac.compare_digest(
+            begin["seal"], _seal(key, "begin", f"{count}:{previous}")
+        ):
+            return Verdict(0, count, TROUBLES[3])
+        skipped = count
         for row in entries(connection):
             trouble = _trouble(row, count + 1, previous, key)
             if trouble:
-                return Verdict(count, min(int(row["seq"]), count + 1), trouble)
+                return Verdict(count - skipped, min(int(row["seq"]), count + 1), trouble)
             count, previous = count + 1, row["hash"]
         head = _mark(connection, _HEAD)
     if head is None and count == 0:
         return Verdict(0, None, None)
     if head is None or head["seq"] != count or head["hash"] != previous:
-        return Verdict(count, count + 1, TROUBLES[4])
+        return Verdict(count - skipped, count + 1, TROUBLES[4])
     if not hmac.compare_digest(head["seal"], _seal(key, "head", head["hash"])):
-        return Verdict(count, count, TROUBLES[5])
-    return Verdict(count, None, None)
+        return Verdict(count - skipped, count, TROUBLES[5])
+    return Verdict(count - skipped, None, None)
 
 
 TROUBLES = (

@@ -9,18 +9,23 @@ from contextlib import suppress
 
 from filelock import FileLock, Timeout
 
+from dashboard.identity.rights import SYSTEM
 from dashboard.operations import cancel, delivery
+from dashboard.operations.deeds import settle
 from dashboard.operations.episodes import check_all
 from dashboard.operations.ledger import Ledger
+from dashboard.operations.off_hours import maintain_when_due
 from dashboard.operations.outbox import Envelope, Send, deliver
 from dashboard.operations.refunds import Refunds
 from dashboard.operations.reports import Attach, letter, plan, report_of
 from loaders.channels import retry_ladders
+from loaders.deeds import ACTOR
 from loaders.errors import MdashError
 from loaders.poll import can_be_asked
+from loaders.privacy import mask_personal
 from loaders.settings import Settings
 from loaders.store.reader import Reader
-from loaders.upkeep import channel_tasks
+from loaders.upkeep import Patient, channel_tasks
 
 EVERY_S = 60.0
 REFUNDS_EVERY_S = 5.0
@@ -53,11 +58,14 @@ async def run_schedule(
 async def _run(
     settings: Settings, stop: asyncio.Event, attach: Attach | None, every_s: float
 ) -> None:
+    ACTOR.set(SYSTEM.name)
     ledger, reader = Ledger(settings), Reader(settings, retry_ladders())
     send = sender(settings, ledger, reader, attach)
     tasks: dict[str, Task] = {
         "alerts": lambda: _check(settings, ledger, reader),
         "reports": lambda: plan(settings, ledger),
+        "trail": lambda: settle(ledger),
+        "maintenance": Patient(lambda: maintain_when_due(settings)),
         "delivery": lambda: deliver(ledger, send, stop.is_set),
         **channel_tasks(settings, stop.is_set),
     }
@@ -108,7 +116,7 @@ def _check(settings: Settings, ledger: Ledger, reader: Reader) -> None:
 
 def log_trouble(name: str, error: Exception) -> None:
     """Log that a task failed: our own sentences whole, of others only the kind."""
-    told = str(error) if isinstance(error, MdashError) else type(error).__name__
+    told = mask_personal(str(error)) if isinstance(error, MdashError) else type(error).__name__
     _LOG.warning("%s: %s", name, told)
 
 

@@ -22,6 +22,36 @@ _C = AUDIT_TRAIL.c
 COLUMNS = ("seq", "at", "actor", "action", "subject", "detail", "previous", "hash", "seal")
 
 
+ACTIONS = {
+    "trade_read": "opened a trade",
+    "trade_queried": "asked the channel",
+    "refund_requested": "asked for a refund",
+    "refund_approved": "approved a refund",
+    "refund_declined": "declined a refund",
+    "refund_withdrawn": "withdrew a refund",
+    "refund_submitted": "sent a refund",
+    "refund_done": "refund done",
+    "refund_refused": "refund refused",
+    "refund_unknown": "refund unknown",
+    "refund_resolved": "refund resolved",
+    "payment_cancelled": "cancelled a payment",
+    "unmasked": "unmasked",
+    "erased": "erased",
+    "exported": "exported",
+    "loaded": "loaded files",
+    "undone": "took a load back",
+    "signed_in": "signed in",
+    "sign_in_failed": "sign-in failed",
+    "signed_out": "signed out",
+    "account_added": "added an account",
+    "account_changed": "changed an account",
+    "account_disabled": "disabled an account",
+    "role_changed": "changed a role",
+    "refused": "was refused",
+}
+"""What each action of the trail is called."""
+
+
 class Trail:
     """The trail of one ledger, as one person may see it."""
 

@@ -56,6 +56,10 @@ FIELDS = {
     "has_password": "Has a password", "second_factor": "Second factor",
     "signed_in_at": "Last signed in", "locked_until": "Locked until",
     "refund_limit_fen": "Refund up to (yuan)", "approve_limit_fen": "Approve up to (yuan)",
+    "seq": "Entry", "actor": "Person", "person": "Person", "action": "Action", "subject": "Subject",
+    "just_under": "Just under the limit", "after_hours": "After hours",
+    "same_buyer": "Most to one buyer", "own_approvals": "Own approvals tried",
+    "stands_out": "Stands out",
 }
 WORDS = {
     "paid": "paid", "paid_late": "paid late", "closed_by_merchant": "closed by the shop",

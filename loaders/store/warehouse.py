@@ -390,7 +390,8 @@ class Warehouse:
             self._compact(name)
         for call in (
             "ducklake_flush_inlined_data('lake')",
-            "ducklake_expire_snapshots('lake', older_than => now() - interval 30 day)",
+            "ducklake_expire_snapshots('lake', older_than => now() - interval"
+            f" {self.settings.retention.snapshots} day)",
             "ducklake_merge_adjacent_files('lake')",
             "ducklake_rewrite_data_files('lake')",
             "ducklake_cleanup_old_files('lake', older_than => now() - interval 1 day)",

@@ -13,6 +13,8 @@ from dashboard.charts.answers import WEEKDAYS
 from dashboard.customer_answers import templates
 from dashboard.metrics.catalogue import metrics
 from dashboard.operations.audit import TROUBLES
+from dashboard.operations.trail import ACTIONS
+from dashboard.operations.vault import FIELDS as UNMASKED
 from dashboard.screens.bar import COMPARISONS
 from dashboard.screens.cancel_payment import DONE, STANDS
 from dashboard.screens.conversion import RATES
@@ -88,7 +90,7 @@ def all_sentences() -> set[str]:
         found |= set(words.values())
     found |= templates() | set(FACTS)
     found |= {*ROLE_TITLES.values(), *RIGHT_TITLES.values()}
-    found |= set(TROUBLES)
+    found |= set(TROUBLES) | set(ACTIONS.values()) | set(UNMASKED.values())
     found |= {*GRAINS.values(), *GROUPS.values(), *SHOWN.values()}
     found |= {*REASONS, *NEXT.values(), *TOLD.values(), *DAYS.values(), *TITLES.values()}
     found |= {*DONE.values(), *STANDS.values()}
