@@ -542,6 +542,7 @@ def main() -> None:
 
 def _complain(error: MdashError) -> None:
     from dashboard.wording import translate
+    from loaders.privacy import mask_personal
     from loaders.settings import default_home, load_settings
 
     language = "en"
@@ -551,7 +552,7 @@ def _complain(error: MdashError) -> None:
         language = load_settings(home).shop.language
     except MdashError:
         language = "en"
-    click.echo(translate(language, error.template, **error.values), err=True)
+    click.echo(mask_personal(translate(language, error.template, **error.values)), err=True)
 
 
 def _home_argument() -> Path | None:

@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 from dashboard.bounded import Limits, run
 from loaders.deeds import ACTOR_VARIABLE
 from loaders.errors import RefusedInput, StoreBusy
+from loaders.privacy import mask_personal
 from loaders.settings import Settings
 
 MOST_FILES = 100
@@ -84,7 +85,7 @@ def environment(actor: str, language: str) -> dict[str, str]:
 
 
 def _last_line(text: str) -> str:
-    return (text.strip().splitlines() or ["?"])[-1][:300]
+    return mask_personal((text.strip().splitlines() or ["?"])[-1][:300])
 
 
 @contextmanager

@@ -77,8 +77,10 @@ NOT_AN_EVENT = "The line's values are of kinds that no event has."
 _EVENTS = ("order", "attempt", "close")
 _CALL_ONLY = ("says", "channel_paid_at", "trade_no", "refund_no")
 """What only the channel's own answer in a call log may say."""
-_FREE_TEXT = frozenset({"product", "client", "store", "campaign", "items"})
-"""What people write as they like; all else are numbers and codes, which stay as they are."""
+_FREE_TEXT = frozenset(
+    {"product", "client", "store", "campaign", "items", "method", "code", "sub_code"}
+)
+"""What people write as they like, or might write where a code should be; numbers stay."""
 _CLOSERS = ("buyer", "merchant", "timeout")
 
 

@@ -32,7 +32,8 @@ def column(values: Sequence[object], kind: pa.DataType) -> pa.Array:
     if kind == pa.string():
         return texts(values)  # type: ignore[arg-type]
     if kind == pa.bool_():
-        packed = np.packbits([value is True for value in values], bitorder="little")
+        truths = np.array([value is True for value in values], dtype=bool)
+        packed = np.packbits(truths, bitorder="little")
     elif kind == pa.date32():
         packed = np.array(values, dtype="datetime64[D]").astype(np.int32)
     elif kind == pa.timestamp("us"):

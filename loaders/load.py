@@ -7,7 +7,7 @@ import logging
 import random
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -20,6 +20,7 @@ from loaders.channels.protocol import Channel
 from loaders.errors import ConfigurationError, MdashError, RefusedInput, StoreBusy
 from loaders.files import Content, contents, sha256
 from loaders.logs import event
+from loaders.privacy import mask_personal
 from loaders.records import Reject
 from loaders.settings import Settings
 from loaders.staging import Load, Staged
@@ -181,8 +182,16 @@ def _load_batch(
 
 def _refuse(report: FileReport, error: MdashError) -> None:
     report.status = "refused"
-    report.template, report.values = error.template, error.values
+    report.template, report.values = error.template, _masked(error.values)
     report.exit_code = 2 if isinstance(error, ConfigurationError) else 4
+
+
+def _masked(values: Mapping[str, object]) -> dict[str, object]:
+    """A sentence's values without what is personal: a line may hold it where a code should be."""
+    return {
+        name: mask_personal(value) if isinstance(value, str) else value
+        for name, value in values.items()
+    }
 
 
 _STATUSES = ("replaced", "loaded", "superseded", "duplicate")
@@ -211,7 +220,7 @@ def _tell(report: FileReport, loads: Sequence[Load]) -> None:
         report.values = {
             "count": report.rejected,
             "line": first.line,
-            "why": MdashError(first.template, **first.values),
+            "why": MdashError(first.template, **_masked(first.values)),
         }
     elif report.cards:
         report.template = "A full payment card number was masked in {count} lines; the first is {line}."

@@ -41,8 +41,21 @@ def _where(place: Any) -> list[str]:
     return [f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}" for frame in frames]
 
 
+class _Record(logging.LogRecord):
+    """A record, of any library, whose traceback tells kinds and places and no texts."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.exc_info and self.exc_info[0] is not None:
+            self.exc_text = f"{self.exc_info[0].__name__}: {' '.join(_where(self.exc_info[2]))}"
+
+
 def configure(level: int = logging.INFO) -> None:
-    """Send the program's own events, and its server's, to standard error as JSON."""
+    """Send the program's own events, and its server's, to standard error as JSON.
+
+    From now on no logger of this process writes the text of an exception.
+    """
+    logging.setLogRecordFactory(_Record)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     for name in (NAME, *_SERVERS):

@@ -22,6 +22,7 @@ from loaders.channels import retry_ladders
 from loaders.deeds import ACTOR
 from loaders.errors import MdashError
 from loaders.poll import can_be_asked
+from loaders.privacy import mask_personal
 from loaders.settings import Settings
 from loaders.store.reader import Reader
 from loaders.upkeep import Patient, channel_tasks
@@ -115,7 +116,7 @@ def _check(settings: Settings, ledger: Ledger, reader: Reader) -> None:
 
 def log_trouble(name: str, error: Exception) -> None:
     """Log that a task failed: our own sentences whole, of others only the kind."""
-    told = str(error) if isinstance(error, MdashError) else type(error).__name__
+    told = mask_personal(str(error)) if isinstance(error, MdashError) else type(error).__name__
     _LOG.warning("%s: %s", name, told)
 
 
