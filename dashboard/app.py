@@ -28,6 +28,7 @@ from dashboard.screens import (
     refunds,
     retention,
     trades,
+    trail,
 )
 from dashboard.screens.bar import View, filter_bar, usual_view
 from dashboard.screens.files import page_menu
@@ -56,6 +57,7 @@ _SCREENS: tuple[tuple[str, str, str, Render], ...] = (
 # Screens without the filter bar, for those who have the right.
 _OFFICE: tuple[tuple[str, str, str, Callable[[Services], None], Right], ...] = (
     ("accounts", "Accounts", ":material/manage_accounts:", accounts.render, "administer"),
+    ("trail", "Audit trail", ":material/history:", trail.render, "administer"),
 )
 _ALWAYS = ("data", "definitions")
 # Screens that the filters do not narrow. (No docstrings: Streamlit would show them on every page.)
