@@ -75,7 +75,7 @@ SCHEMA = pa.schema(
 )
 NOT_AN_EVENT = "The line's values are of kinds that no event has."
 _EVENTS = ("order", "attempt", "close")
-_CALL_ONLY = ("says", "channel_paid_at", "trade_no", "refund_no")
+_CALL_ONLY = ("says", "channel_paid_at", "paid_amount", "trade_no", "refund_no")
 """What only the channel's own answer in a call log may say."""
 _FREE_TEXT = frozenset(
     {"product", "client", "store", "campaign", "items", "method", "code", "sub_code"}
@@ -296,8 +296,8 @@ def _order(fields: Mapping[str, Any], secret: bytes, at: datetime) -> dict[str, 
     }
 
 
-def _amount(fields: Mapping[str, Any]) -> int:
-    value = fields.get("amount")
+def _amount(fields: Mapping[str, Any], name: str = "amount") -> int:
+    value = fields.get(name)
     if value is None:
         raise RefusedInput("The order lacks {field}.", field="amount")
     try:
@@ -332,6 +332,7 @@ def _attempt(fields: Mapping[str, Any], _secret: bytes, _at: datetime) -> dict[s
         "is_known": outcome.known,
         "may_pay": outcome.may_pay,
         "says": _text(fields, "says"),
+        "amount_fen": _amount(fields, "paid_amount") if fields.get("paid_amount") else None,
         "channel_paid_at": fields.get("channel_paid_at"),
         "trade_no": _text(fields, "trade_no"),
         "refund_no": _text(fields, "refund_no"),

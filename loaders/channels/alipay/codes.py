@@ -130,6 +130,7 @@ def read_call(call: Mapping[str, Any]) -> dict[str, Any]:
     if not order_no:
         raise ValueError("out_trade_no")
     is_query = method.endswith("trade.query")
+    says = _says(response) if is_query else None
     paid_at = response.get("send_pay_date")
     return {
         "order_no": str(order_no),
@@ -139,7 +140,8 @@ def read_call(call: Mapping[str, Any]) -> dict[str, Any]:
         "code": response.get("code"),
         "sub_code": response.get("sub_code"),
         "refund_no": request.get("out_request_no"),
-        "says": _says(response) if is_query else None,
+        "says": says,
+        "paid_amount": response.get("total_amount") if says == "paid" else None,
         "channel_paid_at": (
             _china_time(str(paid_at)) if is_query and paid_at else None
         ),

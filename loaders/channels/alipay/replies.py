@@ -31,7 +31,7 @@ _PERSONAL = re.compile(
 _LONGEST_TEXT = 1000
 _NOTED = (
     "code", "sub_code", "out_trade_no", "trade_no", "trade_status", "send_pay_date",
-    "fund_change", "refund_status",
+    "total_amount", "fund_change", "refund_status",
 )
 _SCANNER = json.JSONDecoder(parse_int=str, parse_float=str, strict=False)
 

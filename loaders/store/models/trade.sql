@@ -57,6 +57,7 @@ answers as (
         min(happened_at) filter (where says = 'paid') as recognised_at,
         min(coalesce(channel_paid_at, happened_at)) filter (where says = 'paid') as paid_at,
         max(trade_no) as trade_no,
+        min(amount_fen) filter (where says = 'paid') as amount_fen,
         max(happened_at) filter (where says in ('closed', 'absent')) as unpaid_at
     from events
     where event = 'attempt' and not is_payment
@@ -64,18 +65,20 @@ answers as (
 ),
 base as not materialized (
     select
-        coalesce(billed.channel, orders.channel, told.channel) as channel,
-        coalesce(billed.key, orders.key, told.key) as key,
+        coalesce(billed.channel, orders.channel, told.channel, answers.channel) as channel,
+        coalesce(billed.key, orders.key, told.key, answers.key) as key,
         coalesce(told.trade_no, billed.trade_no, answers.trade_no) as trade_no,
         orders.product,
         orders.client,
         coalesce(orders.store, billed.store) as store,
         orders.campaign,
         coalesce(orders.buyer, told.payer) as buyer,
-        coalesce(orders.amount_fen, billed.amount_fen, told.amount_fen) as amount_fen,
+        coalesce(orders.amount_fen, billed.amount_fen, told.amount_fen, answers.amount_fen)
+            as amount_fen,
         orders.happened_at as ordered_at,
         coalesce(
-            orders.happened_at, told.created_at, billed.created_at, billed.paid_at, told.paid_at
+            orders.happened_at, told.created_at, billed.created_at, billed.paid_at, told.paid_at,
+            answers.paid_at
         ) as created_at,
         orders.expires_at,
         coalesce(orders.expires_at, orders.happened_at + interval 24 hour) as due_at,
@@ -102,7 +105,7 @@ base as not materialized (
     full join told
         on coalesce(billed.channel, orders.channel) = told.channel
         and coalesce(billed.key, orders.key) = told.key
-    left join answers
+    full join answers
         on coalesce(billed.channel, orders.channel, told.channel) = answers.channel
         and coalesce(billed.key, orders.key, told.key) = answers.key
     where
@@ -110,6 +113,7 @@ base as not materialized (
         or orders.key is not null
         or told.trade_no is not null
         or told.created_at is not null
+        or answers.amount_fen is not null
 ),
 tries as (
     select
