@@ -176,7 +176,7 @@ def main() -> None:
         for name, title, icon, render, right in _OFFICE
         if person.may(right)
     ]
-    chosen = st.navigation([*pages, *office])
+    chosen = st.navigation([*pages, *office], expanded=True)
     _language_choice(services)
     account.menu(services, _sign_out)
     try:
