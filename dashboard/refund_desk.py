@@ -111,13 +111,15 @@ class RefundDesk:
         """Why this person cannot decide on a request, said before anything is clicked."""
         return why_not_approve(self._acting(), refund)
 
-    def preview(self, content: bytes) -> Batch:
+    def preview(self, content: bytes, *, takes_repeats: bool = False) -> Batch:
         """What a file of refunds would do, line by line. Raises RefusedInput."""
-        return batches.preview(self._refunds, self._acting(), content)
+        return batches.preview(
+            self._refunds, self._acting(), content, takes_repeats=takes_repeats
+        )
 
     def run(self, batch: Batch, name: str) -> Iterator[BatchRow]:
         """Ask for every refund of a file that may be made, line by line."""
-        return batches.run(self._refunds, self._acting(), batch, name)
+        return batches.run(self._refunds, self._acting, batch, name)
 
     def latest(self, done: Sequence[BatchRow]) -> list[BatchRow]:
         """The lines of a file with their refunds as they stand now."""

@@ -26,7 +26,8 @@ def batch(services: Services, view: View) -> None:
     say = services.say
     st.caption(say(
         "A CSV with the columns `order_no` (or `trade_no` or `id`), `amount` in yuan and `reason`;"
-        " Chinese headings work too. The same file twice makes no second refunds."
+        " Chinese headings work too. The same line twice, in the same or a corrected"
+        " file, makes no second refund."
     ))
     file = st.file_uploader(
         say("File of refunds"), type=["csv", "txt"], key="batch-file", max_upload_size=_LARGEST_MB
@@ -35,14 +36,32 @@ def batch(services: Services, view: View) -> None:
         _results(services, view)
         return
     try:
-        found = services.refund_desk.preview(file.getvalue())
+        found = _looked_at(services, file.getvalue())
     except MdashError as error:
         st.error(say(error.template, **error.values), icon=":material/error:")
         return
-    if found.total_fen or "batch-results" not in st.session_state:
+    if found.total_fen or found.repeats or "batch-results" not in st.session_state:
         _preview(services, view, found)
         _confirm(services, found, file.name)
     _results(services, view)
+
+
+def _looked_at(services: Services, content: bytes) -> Batch:
+    """The file's lines; those that look like repeats are left out until somebody ticks them in."""
+    say, desk = services.say, services.refund_desk
+    found = desk.preview(content)
+    if not found.repeats:
+        return found
+    count = number(found.repeats, services.language)
+    st.warning(say(
+        "{count} lines ask for an amount that was refunded of the same order within 7 days, by hand"
+        " or from another file. They are left out.", count=count,
+    ), icon=":material/content_copy:")
+    is_meant = st.checkbox(
+        say("Refund these {count} lines as well; they are no repeats.", count=count),
+        key="batch-repeats",
+    )
+    return desk.preview(content, takes_repeats=True) if is_meant else found
 
 
 def _preview(services: Services, view: View, found: Batch) -> None:
