@@ -132,8 +132,8 @@ class Refunds:
 
     def _placed(self, wished: Refund, found: Standing, wait_s: float, at: datetime) -> Refund:
         """The refund in its first state."""
-        bound = found.approval_above_fen
-        if bound is not None and wished.amount_fen > bound:
+        alone = found.unapproved_most_fen
+        if alone is not None and wished.amount_fen > alone:
             return replace(wished, state="awaiting_approval")
         if wait_s > 0:
             ends = max(at + timedelta(seconds=wait_s), found.next_at or at)

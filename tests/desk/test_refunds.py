@@ -175,6 +175,27 @@ def test_an_approval_is_bound_to_the_exact_request(desk: Desk) -> None:
     assert desk.wire.heard == []
 
 
+def test_a_refund_split_into_small_ones_waits_for_the_second_person(desk: Desk) -> None:
+    trade = desk.paid()
+    desk.settings.refunds.approval_above = Decimal(20)
+    waits = desk.ask(2_500)
+    assert [desk.ask(800).state, desk.ask(800, OLGA).state] == ["done", "done"]
+    found = desk.refunds.standing(OMAR, "alipay", "M1")
+    assert (found.approval_above_fen, found.unapproved_most_fen) == (2_000, 400)
+    third = desk.ask(401)
+    assert (waits.state, third.state) == ("awaiting_approval", "awaiting_approval")
+    assert desk.ask(400).state == "done"
+    assert desk.refunds.approve(PAUL, third.refund_no).state == "done"
+    assert desk.ask(1).state == "awaiting_approval"
+    little = desk.refunds.standing(person("little", refund_limit_fen=300), "alipay", "M1")
+    assert little.unapproved_most_fen == 0
+    assert trade.refunded_fen == 2_401
+    faults(desk, refund="silent_before")
+    desk.paid("M2")
+    assert desk.ask(1_500, order_no="M2").state == "unknown"
+    assert desk.ask(501, order_no="M2").state == "awaiting_approval"
+
+
 @pytest.mark.parametrize("end", ["decline", "withdraw"])
 def test_what_is_not_approved_frees_the_amount(desk: Desk, end: str) -> None:
     desk.paid()

@@ -11,6 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard.identity.rights import Person
+from dashboard.operations import cancel
 from dashboard.services import Services
 from tests.desk.conftest import OMAR, PAUL, VERA, Desk
 
@@ -221,3 +222,30 @@ def test_a_payment_above_the_limit_says_why_it_is_not_cancelled(
     seat = sit()
     assert "above 50.00 yuan a second person decides" in seat.words()
     assert seat.buttons() == []
+
+
+def test_a_cancellation_stays_in_sight_when_the_payment_becomes_known(
+    sit: Callable[..., Seat], desk: Desk
+) -> None:
+    paid = desk.books["M1"]
+    desk.books["M1"] = replace(paid, paid_at=None)
+    desk.wire.plan = lambda call: {"query": "silent_before", "cancel": "silent_before"}.get(call, "")
+    assert cancel.cancel(desk.refunds, OMAR, "alipay", "M1").state == "unknown"
+    desk.books["M1"] = paid
+    seat = sit()
+    assert "It is not known yet whether it was cancelled." in seat.words()
+    assert {card.label: card.value for card in seat.test.metric}["Set aside"] == "¥100.00"
+    desk.wire.plan = lambda _: ""
+    seat.click("Ask again now")
+    assert cancel.of_order(desk.refunds, "alipay", "M1")[0].tries >= 1
+
+
+def test_what_may_go_out_without_a_second_person_is_said_before(
+    sit: Callable[..., Seat], desk: Desk
+) -> None:
+    desk.settings.refunds.approval_above = Decimal(50)
+    desk.ask(4_000)
+    seat = sit()
+    assert "above ¥50.00 of one order in all; ¥10.00 of it are left" in seat.words()
+    seat.fill("10.01")
+    assert "A second person must approve before anything is sent." in seat.words()
