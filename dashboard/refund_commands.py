@@ -52,7 +52,8 @@ def refund(
 def approve(context: Context, refund_no: str, name: str, as_json: bool) -> None:
     """Approve a refund as the second person, and send it."""
     services = context.services()
-    _end(services, services.refunds.approve(_person(services, name, refund_no), refund_no), as_json)
+    person = _person(services, name, refund_no)
+    _end(services, services.refunds.approve(person, refund_no, trusts_login=True), as_json)
 
 
 @click.command()

@@ -13,12 +13,13 @@ from dashboard.identity.rights import Person
 from dashboard.operations import batch as batches
 from dashboard.operations import cancel as cancelling
 from dashboard.operations import double_payments
+from dashboard.operations.approving import check_approver
 from dashboard.operations.batch import Batch, BatchRow
 from dashboard.operations.cancel import Cancellation
 from dashboard.operations.double_payments import DoublePayment
 from dashboard.operations.ledger import now
 from dashboard.operations.policy import fen_of_text
-from dashboard.operations.refunds import Refund, Refunds, Standing, State, why_not_approve
+from dashboard.operations.refunds import Refund, Refunds, Standing, State
 from dashboard.wording import translate
 from loaders.errors import Forbidden, MdashError, RefusedInput
 from loaders.store.reader import Row
@@ -108,8 +109,16 @@ class RefundDesk:
         return self._refunds.ask_again(self._acting(), refund_no)
 
     def why_not_approve(self, refund: Refund) -> MdashError | None:
-        """Why this person cannot decide on a request, said before anything is clicked."""
-        return why_not_approve(self._acting(), refund)
+        """Why this person cannot approve a request, said before anything is clicked."""
+        return self._refunds.why_not_approve(self._acting(), refund)
+
+    def why_not_decline(self, refund: Refund) -> MdashError | None:
+        """Why this person cannot decline a request, said before anything is clicked."""
+        try:
+            check_approver(self._acting(), refund)
+        except Forbidden as error:
+            return error
+        return None
 
     def preview(self, content: bytes, *, takes_repeats: bool = False) -> Batch:
         """What a file of refunds would do, line by line. Raises RefusedInput."""

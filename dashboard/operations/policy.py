@@ -231,13 +231,18 @@ def check(found: Standing, rules: Refunding, amount_fen: int) -> None:
     """Refuse an amount that does not stand. Raises RefusedInput."""
     if found.why_not is not None:
         raise found.why_not
-    if rules.max_fen is not None and amount_fen > rules.max_fen:
-        raise RefusedInput(
-            "A single refund may be at most {most} yuan.", most=yuan(rules.max_fen)
-        )
+    check_single(rules, amount_fen)
     if amount_fen > found.remaining_fen:
         raise RefusedInput(
             "Only {left} yuan are left to refund.", left=yuan(found.remaining_fen)
+        )
+
+
+def check_single(rules: Refunding, amount_fen: int) -> None:
+    """Refuse an amount above what a single refund may be. Raises RefusedInput."""
+    if rules.max_fen is not None and amount_fen > rules.max_fen:
+        raise RefusedInput(
+            "A single refund may be at most {most} yuan.", most=yuan(rules.max_fen)
         )
 
 

@@ -11,9 +11,10 @@ from itertools import pairwise
 import pytest
 from sqlalchemy import update
 
-from dashboard.operations import audit, policy, resolve
+from dashboard.identity.tables import ACCOUNTS
+from dashboard.operations import approving, audit, policy, resolve
 from dashboard.operations.ledger import now
-from dashboard.operations.refund_records import digest_of, error_document, error_of
+from dashboard.operations.refund_records import Refund, digest_of, error_document, error_of
 from dashboard.operations.refund_tables import REFUNDS
 from dashboard.operations.refunds import proven_refunds
 from loaders.errors import Forbidden, MdashError, NoAnswer, RefusedInput
@@ -194,6 +195,55 @@ def test_a_refund_split_into_small_ones_waits_for_the_second_person(desk: Desk) 
     desk.paid("M2")
     assert desk.ask(1_500, order_no="M2").state == "unknown"
     assert desk.ask(501, order_no="M2").state == "awaiting_approval"
+
+
+def waiting_for_approval(desk: Desk) -> Refund:
+    desk.paid()
+    desk.settings.refunds.approval_above = Decimal(50)
+    return desk.ask(6_000)
+
+
+def test_an_approval_asks_again_whether_it_may_still_be_made(desk: Desk) -> None:
+    asked = waiting_for_approval(desk)
+    desk.settings.refunds.max_amount = Decimal(59)
+    assert "at most 59.00" in str(desk.refunds.why_not_approve(PAUL, asked))
+    with pytest.raises(RefusedInput, match=r"at most 59\.00"):
+        desk.refunds.approve(PAUL, asked.refund_no)
+    desk.settings.refunds.max_amount = None
+    for change in ({"is_active": False}, {"is_active": True, "role": "viewer"}):
+        with desk.ledger.transaction() as connection:
+            connection.execute(update(ACCOUNTS).where(ACCOUNTS.c.name == "omar").values(change))
+        assert "may not ask" in str(desk.refunds.why_not_approve(PAUL, asked))
+        with pytest.raises(RefusedInput, match="may not ask"):
+            desk.refunds.approve(PAUL, asked.refund_no)
+    assert desk.wire.heard == []
+    assert desk.refunds.decline(PAUL, asked.refund_no, "omar left").state == "refused"
+
+
+@pytest.mark.parametrize("how", ["account_added", "account_changed"])
+def test_an_account_from_who_asked_is_no_second_person(desk: Desk, how: str) -> None:
+    asked = waiting_for_approval(desk)
+    audit.record(desk.ledger, "omar", how, "paul")
+    assert "Somebody else must approve" in str(desk.refunds.why_not_approve(PAUL, asked))
+    with pytest.raises(Forbidden, match="Somebody else must approve"):
+        desk.refunds.approve(PAUL, asked.refund_no)
+    assert desk.wire.heard == []
+    assert desk.refunds.why_not_approve(PIA, asked) is None
+    assert desk.refunds.approve(PAUL, asked.refund_no, trusts_login=True).state == "done"
+    with desk.ledger.reading() as connection:
+        rows = list(audit.entries(connection))
+    made = next(row["seq"] for row in rows if row["action"] == how)
+    approved = next(row["detail"] for row in rows if row["action"] == "refund_approved")
+    assert f'"account_from_requester": {made}' in approved
+
+
+def test_an_account_made_long_ago_is_a_second_person(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = waiting_for_approval(desk)
+    audit.record(desk.ledger, "omar", "account_added", "paul")
+    monkeypatch.setattr(approving, "TIED", timedelta(0))
+    assert desk.refunds.approve(PAUL, asked.refund_no).state == "done"
 
 
 @pytest.mark.parametrize("end", ["decline", "withdraw"])

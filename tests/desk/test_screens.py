@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard.identity.rights import Person
 from dashboard.operations import cancel
 from dashboard.services import Services
+from loaders.errors import RefusedInput
 from tests.desk.conftest import OMAR, PAUL, VERA, Desk
 
 STAGE: dict[str, Callable[[], None]] = {}
@@ -25,6 +26,7 @@ class Seat:
     def __init__(self, desk: Desk, person: Person, screen: str, monkeypatch: pytest.MonkeyPatch) -> None:
         self.desk, self.person, self.name = desk, person, f"{person.name}-{id(self)}"
         monkeypatch.setattr(Services, "trade", lambda _, channel, order_no: self.trade(order_no))
+        self.lost: set[str] = set()
         STAGE[self.name] = {"trade": self._trade, "approvals": self._approvals}[screen]
         self.test = AppTest.from_string(
             f"from tests.desk.test_screens import STAGE\nSTAGE[{self.name!r}]()", default_timeout=30
@@ -37,6 +39,8 @@ class Seat:
         return services
 
     def trade(self, order_no: str = "M1") -> dict[str, Any]:
+        if order_no in self.lost:
+            raise RefusedInput("There is no trade with this id.")
         order = self.desk.books[order_no]
         return {
             "channel": "alipay", "order_no": order_no, "store": order.store, "refunds": [],
@@ -249,3 +253,19 @@ def test_what_may_go_out_without_a_second_person_is_said_before(
     assert "above ¥50.00 of one order in all; ¥10.00 of it are left" in seat.words()
     seat.fill("10.01")
     assert "A second person must approve before anything is sent." in seat.words()
+
+
+def test_a_request_whose_trade_cannot_be_read_hides_no_other(
+    sit: Callable[..., Seat], desk: Desk
+) -> None:
+    desk.settings.refunds.approval_above = Decimal(1)
+    desk.paid("M2")
+    desk.ask(200, order_no="M2")
+    desk.ask(300)
+    seat = sit(PAUL, "approvals")
+    seat.lost.add("M2")
+    seat.test.run()
+    assert not seat.test.exception
+    assert "There is no trade with this id." in seat.words()
+    assert "Approve ¥3.00" in seat.buttons()
+    assert "Decline ¥2.00" in seat.buttons()
