@@ -28,7 +28,7 @@ MOVING = frozenset({"reserved", "submitting"})
 """States that change by themselves within seconds."""
 OPEN = frozenset({*MOVING, "awaiting_approval", "unknown"})
 """States in which a refund is neither made nor given up."""
-_PLAIN_NUMBER = re.compile(r"[0-9A-Za-z_-]{1,56}", re.ASCII)
+_PLAIN_NUMBER = re.compile(r"[0-9A-Za-z_-]{1,64}", re.ASCII)
 _YUAN_MARKS = str.maketrans("０１２３４５６７８９．。", "0123456789..", "¥￥元,， ")
 
 
@@ -68,11 +68,11 @@ class RefundDesk:
         Every tab and every person who opens the form before that refund is made gets the same
         number, so that what they send is the same refund.
         """
-        order_no = str(trade["order_no"])
+        channel, order_no = str(trade["channel"]), str(trade["order_no"])
         known = {refund.refund_no for refund in made}
         known |= {row["refund_no"] for row in trade.get("refunds") or ()}
         count = len(known) + 1
-        while (number := _numbered(order_no, count)) in known:
+        while (number := _numbered(channel, order_no, count)) in known:
             count += 1
         return number
 
@@ -163,12 +163,14 @@ class RefundDesk:
         days: int | None = None, limit: int | None = 1_000,
     ) -> list[Refund]:
         """Refunds newest first, narrowed by state, by who asked, and to the last days."""
-        since = now() - timedelta(days=days) if days else datetime.min
-        found = self._refunds.refunds(states=states, limit=limit)
-        return [
-            refund for refund in found
-            if refund.requested_at >= since and person in (None, refund.requested_by)
-        ]
+        since = now() - timedelta(days=days) if days else None
+        return self._refunds.refunds(
+            states=states, requested_by=person, since=since, limit=limit
+        )
+
+    def requesters(self) -> list[str]:
+        """Who asked for refunds so far, by name."""
+        return self._refunds.requesters()
 
     def waiting(self) -> list[Refund]:
         """Requests that a second person must approve, the oldest first."""
@@ -179,12 +181,15 @@ class RefundDesk:
         return list(reversed(self._refunds.refunds(states=["unknown"])))
 
 
-def _numbered(order_no: str, count: int) -> str:
-    """`M1-R2`; an order number too long or odd for that stands in it as a hash."""
-    tail = f"-R{count}"
-    if _PLAIN_NUMBER.fullmatch(order_no):
-        return order_no + tail
-    return f"R{sha256(order_no.encode()).hexdigest()[:40]}{tail}"
+def _numbered(channel: str, order_no: str, count: int) -> str:
+    """`M1-alipay-R2`; an order number too long or odd for that stands in it as a hash.
+
+    Numbers are one for all channels, and two channels may have an order of the same number.
+    """
+    plain = f"{order_no}-{channel}-R{count}"
+    if _PLAIN_NUMBER.fullmatch(plain):
+        return plain
+    return f"R{sha256(f'{channel}|{order_no}'.encode()).hexdigest()[:40]}-R{count}"
 
 
 def is_due(refund: Refund) -> bool:

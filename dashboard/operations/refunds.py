@@ -21,7 +21,7 @@ from dashboard.operations.refund_records import OPEN, Refund, Standing, State, d
 from dashboard.operations.refund_tables import REFUNDS
 from dashboard.operations.resolve import PATIENCE_S, Ask, Carrier
 from loaders import remote
-from loaders.errors import Forbidden, RefusedInput
+from loaders.errors import Forbidden, RefusedInput, StoreBusy
 from loaders.settings import Settings
 
 if TYPE_CHECKING:
@@ -266,13 +266,24 @@ class Refunds:
             refund.state == "reserved" and not _is_due(refund.sends_at, at)
         ):
             return None
+        is_on_bill = refund.state != "reserved" and self._is_on_bill(refund)
         holder, until = self._carrier.claim(refund.channel, at)
         with self.ledger.transaction() as connection:
             claimed = refund_rows.claimed(connection, refund, holder, until, at)
         if claimed is None:
             return None
+        if is_on_bill:
+            return self._carrier.prove(claimed, actor)
         carry = self._carrier.send if refund.state == "reserved" else self._carrier.settle
         return carry(claimed, actor)
+
+    def _is_on_bill(self, refund: Refund) -> bool:
+        """True if a bill or notification has this very refund; a store out of reach proves nothing."""
+        try:
+            order = self.books.order(refund.channel, refund.order_no)
+        except StoreBusy:
+            return False
+        return order is not None and order.refunds.get(refund.refund_no) == refund.amount_fen
 
     def _side_by_side(
         self, found: Sequence[Refund], work: Callable[[Refund], Refund | None]
@@ -284,16 +295,24 @@ class Refunds:
 
     def refunds(
         self, *, states: Iterable[State] | None = None, channel: str | None = None,
-        order_no: str | None = None, limit: int | None = None,
+        order_no: str | None = None, requested_by: str | None = None,
+        since: datetime | None = None, limit: int | None = None,
     ) -> list[Refund]:
-        """Refunds, newest first."""
+        """Refunds, newest first; at most `limit` of those that meet every condition."""
         conditions: list[ColumnElement[bool]] = []
         if states is not None:
             conditions.append(REFUNDS.c.state.in_(tuple(states)))
-        for column, value in ((REFUNDS.c.channel, channel), (REFUNDS.c.order_no, order_no)):
-            conditions += [] if value is None else [column == value]
+        wanted = {"channel": channel, "order_no": order_no, "requested_by": requested_by}
+        conditions += [REFUNDS.c[name] == value for name, value in wanted.items() if value is not None]
+        if since is not None:
+            conditions.append(REFUNDS.c.requested_at >= since)
         with self.ledger.reading() as connection:
             return refund_rows.chosen(connection, *conditions, limit=limit)
+
+    def requesters(self) -> list[str]:
+        """Who asked for refunds so far, by name."""
+        with self.ledger.reading() as connection:
+            return refund_rows.requesters(connection)
 
     def count_open(self) -> int:
         """How many refunds are neither proven nor waiting for a person."""

@@ -17,6 +17,7 @@ from dashboard.operations.ledger import now
 from dashboard.operations.refund_records import Refund, digest_of, error_document, error_of
 from dashboard.operations.refund_tables import REFUNDS
 from dashboard.operations.refunds import proven_refunds
+from dashboard.refund_desk import RefundDesk
 from loaders.errors import Forbidden, MdashError, NoAnswer, RefusedInput
 from tests.desk.conftest import OLGA, OMAR, PAUL, PIA, VERA, Desk, agree, person
 
@@ -294,6 +295,45 @@ def test_unknown_keeps_the_amount_until_proof(desk: Desk, how: str) -> None:
     assert desk.refunds.one(made.refund_no).state == "done"
     assert "refund_resolved" in desk.actions(made.refund_no)
     agree(desk, "M1")
+
+
+def test_a_bill_that_has_the_refund_proves_it_without_a_question(desk: Desk) -> None:
+    desk.paid()
+    faults(desk, refund="silent_after", refund_query="silent_before")
+    made = desk.ask(6_000, refund_no="R1")
+    for refunds in ({"other": 6_000}, {"R1": 5_999}):
+        desk.books["M1"] = replace(desk.books["M1"], refunds=refunds)
+        assert desk.refunds.resolve(everything=True)[0].state == "unknown"
+    heard = len(desk.wire.heard)
+    desk.books["M1"] = replace(desk.books["M1"], refunds={"R1": 6_000})
+    done = desk.refunds.resolve(everything=True)[0]
+    assert (done.state, done.why, done.asks) == ("done", None, 3)
+    assert len(desk.wire.heard) == heard
+    with desk.ledger.reading() as connection:
+        rows = [row for row in audit.entries(connection) if row["subject"] == made.refund_no]
+    assert rows[-1]["action"] == "refund_resolved"
+    assert '"by": "bill"' in rows[-1]["detail"]
+    assert desk.refunds.standing(OMAR, "alipay", "M1").remaining_fen == 4_000
+
+
+def test_a_list_is_filtered_before_it_is_cut(desk: Desk) -> None:
+    desk.paid()
+    desk.ask(100, OLGA)
+    desk.ask(200)
+    desk.ask(300)
+    listed = RefundDesk(desk.refunds, lambda: OMAR)
+    assert [item.amount_fen for item in listed.refunds(person="olga", days=1, limit=1)] == [100]
+    assert listed.refunds(person="olga", states=["refused"]) == []
+    assert listed.requesters() == ["olga", "omar"]
+
+
+def test_orders_of_two_channels_with_one_number_get_two_refund_numbers(desk: Desk) -> None:
+    listed = RefundDesk(desk.refunds, lambda: OMAR)
+    for order_no in ("M1", "M" * 64, "M/1"):
+        numbers = {listed.next_number({"channel": channel, "order_no": order_no}, [])
+                   for channel in ("alipay", "wechatpay")}
+        assert len(numbers) == 2
+        assert {policy.checked_number(number) for number in numbers} == numbers
 
 
 def test_a_final_no_to_a_repeat_proves_nothing_while_the_channel_is_silent(desk: Desk) -> None:
