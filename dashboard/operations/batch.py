@@ -59,7 +59,6 @@ class Batch:
 
     rows: list[BatchRow]
     total_fen: int
-    takes_repeats: bool = False
 
     @property
     def repeats(self) -> int:
@@ -80,7 +79,7 @@ def preview(
     own = frozenset(row.number for row in numbered)
     rows = [_looked_at(refunds, person, row, planned, own, takes_repeats) for row in numbered]
     total = sum(row.amount_fen or 0 for row in rows if row.is_new)
-    return Batch(rows, total, takes_repeats)
+    return Batch(rows, total)
 
 
 def run(
@@ -97,7 +96,7 @@ def run(
             yield row
             continue
         try:
-            if not batch.takes_repeats:
+            if row.repeats is None:
                 _check_repeat(_earlier(refunds, row), row, own)
             made = refunds.request(
                 acting(), row.channel, row.order_no, row.amount_fen or 0, row.reason,

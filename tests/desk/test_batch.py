@@ -95,7 +95,13 @@ def test_a_repeat_made_between_the_look_and_the_click_is_left_out(desk: Desk) ->
     found = batch.preview(desk.refunds, OMAR, b"id,amount,reason\nM1,10,broken\n")
     desk.ask(1_000)
     assert next(batch.run(desk.refunds, lambda: OMAR, found, "x")).refund is None
-    assert trade.refunded_fen == 1_000
+    found = batch.preview(
+        desk.refunds, OMAR, b"id,amount,reason\nM1,10,broken\nM1,11,x\n", takes_repeats=True
+    )
+    desk.ask(1_100)
+    rows = list(batch.run(desk.refunds, lambda: OMAR, found, "x"))
+    assert [row.refund is not None for row in rows] == [True, False], "only the one that was meant"
+    assert trade.refunded_fen == 3_100
 
 
 def test_who_loses_the_right_midway_refunds_no_further_line(desk: Desk) -> None:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from dashboard.identity.rights import Person
@@ -27,7 +28,9 @@ class Seat:
         self.desk, self.person, self.name = desk, person, f"{person.name}-{id(self)}"
         monkeypatch.setattr(Services, "trade", lambda _, channel, order_no: self.trade(order_no))
         self.lost: set[str] = set()
-        STAGE[self.name] = {"trade": self._trade, "approvals": self._approvals}[screen]
+        STAGE[self.name] = {
+            "trade": self._trade, "approvals": self._approvals, "batch": self._batch,
+        }[screen]
         self.test = AppTest.from_string(
             f"from tests.desk.test_screens import STAGE\nSTAGE[{self.name!r}]()", default_timeout=30
         ).run()
@@ -57,6 +60,11 @@ class Seat:
         from dashboard.screens.approvals import approvals
 
         approvals(self._services(), None)  # type: ignore[arg-type]
+
+    def _batch(self) -> None:
+        from dashboard.screens.batch_preview import looked_at
+
+        st.text(looked_at(self._services(), b"id,amount,reason\nM1,10,x\nM1,11,x\n").total_fen)
 
     def words(self) -> str:
         test = self.test
@@ -269,3 +277,14 @@ def test_a_request_whose_trade_cannot_be_read_hides_no_other(
     assert "There is no trade with this id." in seat.words()
     assert "Approve ¥3.00" in seat.buttons()
     assert "Decline ¥2.00" in seat.buttons()
+
+
+def test_lines_that_look_like_repeats_wait_for_a_tick(
+    sit: Callable[..., Seat], desk: Desk
+) -> None:
+    desk.ask(1_000)
+    seat = sit(OMAR, "batch")
+    assert "1 lines ask for an amount that was refunded" in seat.words()
+    assert seat.test.text[0].value == "1100"
+    seat.test.checkbox[0].check().run()
+    assert seat.test.text[0].value == "2100"
