@@ -81,7 +81,8 @@ def orders(demo: str, demo_home: Path) -> Callable[[str], str]:
     left = {
         kind: [row["order_no"] for row in run_mdash(
             demo_home, "sql", "select order_no from trades where outcome = 'paid' and"
-            f" refunded_fen = 0 and amount_fen {size} order by created_at desc limit 20",
+            f" channel = 'alipay' and refunded_fen = 0 and amount_fen {size}"
+            " order by created_at desc limit 20",
             "--format", "json",
         ).json()["rows"]]
         for kind, size in bound.items()
