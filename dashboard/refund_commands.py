@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,6 +11,8 @@ import click
 from dashboard.terminal import Context, print_json, table_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dashboard.identity.rights import Person
     from dashboard.operations.refunds import Refund
     from dashboard.services import Services
@@ -37,8 +40,9 @@ def refund(
 
     services = context.services()
     person = _person(services, name, identifier)
-    amount_fen = fen_of_text(amount)
-    channel, order_no = _order(services, identifier)
+    with _refusals(services, person, identifier):
+        amount_fen = fen_of_text(amount)
+        channel, order_no = _order(services, identifier)
     _end(services, services.refunds.request(
         person, channel, order_no, amount_fen, reason, refund_no=refund_no
     ), as_json)
@@ -52,7 +56,8 @@ def refund(
 def approve(context: Context, refund_no: str, name: str, as_json: bool) -> None:
     """Approve a refund as the second person, and send it."""
     services = context.services()
-    _end(services, services.refunds.approve(_person(services, name, refund_no), refund_no), as_json)
+    person = _person(services, name, refund_no)
+    _end(services, services.refunds.approve(person, refund_no, trusts_login=True), as_json)
 
 
 @click.command()
@@ -131,12 +136,30 @@ def _person(services: Services, name: str, subject: str) -> Person:
     from dashboard.identity.accounts import Accounts
     from dashboard.operations import audit
     from loaders.errors import Forbidden
+    from loaders.privacy import mask_personal
 
     ledger = services.people.ledger
     try:
         return Accounts(ledger).person(name)
     except Forbidden as error:
-        audit.record(ledger, name[:80], "refused", subject, why=error.template)
+        audit.record(ledger, name[:80], "refused", mask_personal(subject), why=error.template)
+        raise
+
+
+@contextmanager
+def _refusals(services: Services, person: Person, subject: str) -> Iterator[None]:
+    """What is refused before the order is known is on the trail as well."""
+    from dashboard.operations import audit
+    from loaders.errors import RefusedInput
+    from loaders.privacy import mask_personal
+
+    try:
+        yield
+    except RefusedInput as error:
+        audit.record(
+            services.people.ledger, person.name, "refund_refused", mask_personal(subject),
+            why=error.template,
+        )
         raise
 
 

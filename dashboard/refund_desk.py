@@ -13,12 +13,13 @@ from dashboard.identity.rights import Person
 from dashboard.operations import batch as batches
 from dashboard.operations import cancel as cancelling
 from dashboard.operations import double_payments
+from dashboard.operations.approving import check_approver
 from dashboard.operations.batch import Batch, BatchRow
 from dashboard.operations.cancel import Cancellation
 from dashboard.operations.double_payments import DoublePayment
 from dashboard.operations.ledger import now
 from dashboard.operations.policy import fen_of_text
-from dashboard.operations.refunds import Refund, Refunds, Standing, State, why_not_approve
+from dashboard.operations.refunds import Refund, Refunds, Standing, State
 from dashboard.wording import translate
 from loaders.errors import Forbidden, MdashError, RefusedInput
 from loaders.store.reader import Row
@@ -27,7 +28,7 @@ MOVING = frozenset({"reserved", "submitting"})
 """States that change by themselves within seconds."""
 OPEN = frozenset({*MOVING, "awaiting_approval", "unknown"})
 """States in which a refund is neither made nor given up."""
-_PLAIN_NUMBER = re.compile(r"[0-9A-Za-z_-]{1,56}", re.ASCII)
+_PLAIN_NUMBER = re.compile(r"[0-9A-Za-z_-]{1,64}", re.ASCII)
 _YUAN_MARKS = str.maketrans("０１２３４５６７８９．。", "0123456789..", "¥￥元,， ")
 
 
@@ -67,11 +68,11 @@ class RefundDesk:
         Every tab and every person who opens the form before that refund is made gets the same
         number, so that what they send is the same refund.
         """
-        order_no = str(trade["order_no"])
+        channel, order_no = str(trade["channel"]), str(trade["order_no"])
         known = {refund.refund_no for refund in made}
         known |= {row["refund_no"] for row in trade.get("refunds") or ()}
         count = len(known) + 1
-        while (number := _numbered(order_no, count)) in known:
+        while (number := _numbered(channel, order_no, count)) in known:
             count += 1
         return number
 
@@ -108,16 +109,26 @@ class RefundDesk:
         return self._refunds.ask_again(self._acting(), refund_no)
 
     def why_not_approve(self, refund: Refund) -> MdashError | None:
-        """Why this person cannot decide on a request, said before anything is clicked."""
-        return why_not_approve(self._acting(), refund)
+        """Why this person cannot approve a request, said before anything is clicked."""
+        return self._refunds.why_not_approve(self._acting(), refund)
 
-    def preview(self, content: bytes) -> Batch:
+    def why_not_decline(self, refund: Refund) -> MdashError | None:
+        """Why this person cannot decline a request, said before anything is clicked."""
+        try:
+            check_approver(self._acting(), refund)
+        except Forbidden as error:
+            return error
+        return None
+
+    def preview(self, content: bytes, *, takes_repeats: bool = False) -> Batch:
         """What a file of refunds would do, line by line. Raises RefusedInput."""
-        return batches.preview(self._refunds, self._acting(), content)
+        return batches.preview(
+            self._refunds, self._acting(), content, takes_repeats=takes_repeats
+        )
 
     def run(self, batch: Batch, name: str) -> Iterator[BatchRow]:
         """Ask for every refund of a file that may be made, line by line."""
-        return batches.run(self._refunds, self._acting(), batch, name)
+        return batches.run(self._refunds, self._acting, batch, name)
 
     def latest(self, done: Sequence[BatchRow]) -> list[BatchRow]:
         """The lines of a file with their refunds as they stand now."""
@@ -152,12 +163,14 @@ class RefundDesk:
         days: int | None = None, limit: int | None = 1_000,
     ) -> list[Refund]:
         """Refunds newest first, narrowed by state, by who asked, and to the last days."""
-        since = now() - timedelta(days=days) if days else datetime.min
-        found = self._refunds.refunds(states=states, limit=limit)
-        return [
-            refund for refund in found
-            if refund.requested_at >= since and person in (None, refund.requested_by)
-        ]
+        since = now() - timedelta(days=days) if days else None
+        return self._refunds.refunds(
+            states=states, requested_by=person, since=since, limit=limit
+        )
+
+    def requesters(self) -> list[str]:
+        """Who asked for refunds so far, by name."""
+        return self._refunds.requesters()
 
     def waiting(self) -> list[Refund]:
         """Requests that a second person must approve, the oldest first."""
@@ -168,12 +181,15 @@ class RefundDesk:
         return list(reversed(self._refunds.refunds(states=["unknown"])))
 
 
-def _numbered(order_no: str, count: int) -> str:
-    """`M1-R2`; an order number too long or odd for that stands in it as a hash."""
-    tail = f"-R{count}"
-    if _PLAIN_NUMBER.fullmatch(order_no):
-        return order_no + tail
-    return f"R{sha256(order_no.encode()).hexdigest()[:40]}{tail}"
+def _numbered(channel: str, order_no: str, count: int) -> str:
+    """`M1-alipay-R2`; an order number too long or odd for that stands in it as a hash.
+
+    Numbers are one for all channels, and two channels may have an order of the same number.
+    """
+    plain = f"{order_no}-{channel}-R{count}"
+    if _PLAIN_NUMBER.fullmatch(plain):
+        return plain
+    return f"R{sha256(f'{channel}|{order_no}'.encode()).hexdigest()[:40]}-R{count}"
 
 
 def is_due(refund: Refund) -> bool:

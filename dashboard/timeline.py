@@ -50,11 +50,30 @@ class Asked(Protocol):
     def requested_by(self) -> str: ...
 
 
-def steps(history: History, recorded: Sequence[Asked] = ()) -> list[Step]:
+class Cancelled(Protocol):
+    """A cancellation as the ledger keeps it."""
+
+    @property
+    def cancel_no(self) -> str: ...
+    @property
+    def amount_fen(self) -> int: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def requested_at(self) -> datetime: ...
+    @property
+    def updated_at(self) -> datetime: ...
+    @property
+    def requested_by(self) -> str: ...
+
+
+def steps(
+    history: History, recorded: Sequence[Asked] = (), cancelled: Sequence[Cancelled] = ()
+) -> list[Step]:
     """Everything in time order; what has no time is left out."""
     found = [
         *_orders(history), *_calls(history), *_messages(history), *_lines(history),
-        *_refunds(history, recorded),
+        *_refunds(history, recorded), *_cancellations(cancelled),
     ]
     return sorted(found, key=lambda step: (step.at, LANES.index(step.lane)))
 
@@ -159,3 +178,13 @@ def _refunds(history: History, recorded: Sequence[Asked]) -> Iterator[Step]:
             tone: Tone = "open" if item.state in ("submitting", "unknown") else "plain"
             yield Step(item.updated_at, "refund", f"refund_{item.state}", tone, item.amount_fen,
                        detail=item.refund_no)
+
+
+def _cancellations(cancelled: Sequence[Cancelled]) -> Iterator[Step]:
+    for item in cancelled:
+        yield Step(item.requested_at, "refund", "cancel_requested", "plain", item.amount_fen,
+                   detail=f"{item.cancel_no} · {item.requested_by}")
+        if item.updated_at != item.requested_at:
+            tone: Tone = "open" if item.state in ("submitting", "unknown") else "plain"
+            yield Step(item.updated_at, "refund", f"cancel_{item.state}", tone, item.amount_fen,
+                       detail=item.cancel_no)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from dashboard.customer_answers import Expectation, answers
 from dashboard.histories import History, Key, histories, matches, message_file
 from dashboard.metrics.question import Question
-from dashboard.operations import audit
+from dashboard.operations import audit, cancelling
 from dashboard.timeline import Step, steps
 from dashboard.trade_facts import facts_of
 from dashboard.verdict import Facts, Verdict, verdict
@@ -22,6 +22,7 @@ from loaders.poll import can_be_asked
 from loaders.raw_messages import RawMessage, raw_message
 
 if TYPE_CHECKING:
+    from dashboard.operations.cancel import Cancellation
     from dashboard.operations.refunds import Refund
     from dashboard.services import Services
 
@@ -39,12 +40,13 @@ class Judged:
     facts: Facts
     verdict: Verdict
     recorded: tuple[Refund, ...]
+    cancelled: tuple[Cancellation, ...]
     sentence: str
     action: str
 
     def steps(self) -> list[Step]:
         """Everything that happened, in time order."""
-        return steps(self.history, self.recorded)
+        return steps(self.history, self.recorded, self.cancelled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,17 +144,20 @@ class TradeDesk:
             return []
         found, coverage = histories(self._services.reader, keys)
         recorded = self._recorded([item.key for item in found])
+        cancelled = self._cancelled([item.key for item in found])
         now = datetime.now(UTC).replace(tzinfo=None)
         asked = set(can_be_asked(self._services.settings))
         judged = []
         for history in found:
             own = tuple(recorded.get(history.key, ()))
+            ended = tuple(cancelled.get(history.key, ()))
             facts = facts_of(
-                history, coverage, now, recorded=own, can_ask=history.key[0] in asked
+                history, coverage, now, recorded=own, can_ask=history.key[0] in asked,
+                is_cancelling=any(item.state in cancelling.OPEN for item in ended),
             )
             made = verdict(facts)
             judged.append(Judged(
-                history, facts, made, own, self.teller.sentence(made, facts),
+                history, facts, made, own, ended, self.teller.sentence(made, facts),
                 self.teller.action(made, facts),
             ))
         return judged
@@ -164,6 +169,18 @@ class TradeDesk:
             return {keys[0]: refunds.refunds(channel=keys[0][0], order_no=keys[0][1])}
         found: dict[Key, list[Refund]] = defaultdict(list)
         for item in refunds.refunds() if keys else ():
+            found[item.channel, item.order_no].append(item)
+        return found
+
+    def _cancelled(self, keys: Sequence[Key]) -> dict[Key, list[Cancellation]]:
+        """The ledger's cancellations of these trades."""
+        from dashboard.operations import cancel
+
+        refunds = self._services.refunds
+        if len(keys) == 1:
+            return {keys[0]: cancel.of_order(refunds, *keys[0])}
+        found: dict[Key, list[Cancellation]] = defaultdict(list)
+        for item in cancel.cancellations(refunds) if keys else ():
             found[item.channel, item.order_no].append(item)
         return found
 

@@ -34,7 +34,7 @@ class Recorded(Protocol):
 
 def facts_of(
     history: History, coverage: Coverage, now: datetime, *, recorded: Sequence[Recorded] = (),
-    can_ask: bool = True,
+    can_ask: bool = True, is_cancelling: bool = False,
 ) -> Facts:
     """The facts of one trade. `recorded` are its refunds of the ledger."""
     trade = history.trade
@@ -72,6 +72,7 @@ def facts_of(
             if item.state in _OPEN and item.refund_no not in proven
         ),
         twin=next((Twin(row["twin_order_no"], row["paid_at"]) for row in history.twins), None),
+        is_cancelling=is_cancelling,
         can_ask=can_ask,
         **_asked(history.events),
     )

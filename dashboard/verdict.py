@@ -47,7 +47,8 @@ class Facts:
     `asked_at` and `said` are of the last question that the channel answered (None: none did);
     `unanswered_at` of the last one that it did not. `closed_at` is the channel's word. `bill_days`
     are the days on which a payment of the order could stand on a bill, `bills` those of them whose
-    bill is loaded; `billed_fen` is what the bill says was paid.
+    bill is loaded; `billed_fen` is what the bill says was paid. `is_cancelling`: the payment was
+    cancelled and nobody knows what that did.
     """
 
     channel: str
@@ -74,6 +75,7 @@ class Facts:
     refunded_fen: int = 0
     refunded_at: datetime | None = None
     open_refunds: tuple[OpenRefund, ...] = ()
+    is_cancelling: bool = False
     twin: Twin | None = None
     can_ask: bool = True
 
@@ -131,14 +133,21 @@ def verdict(facts: Facts) -> Verdict:
     """The verdict over what is known. What nobody proved is said to be unknown, never guessed."""
     if facts.paid_at is None:
         state, lead = _unpaid(facts)
-        clauses = (lead, *_wrong_amounts(facts), *_last_try(facts, state))
+        clauses = (lead, *_cancelling(facts), *_wrong_amounts(facts), *_last_try(facts, state))
     else:
         state = _paid_state(facts)
         clauses = (
-            _paid(facts), *_given_back(facts), _on_the_bill(facts), _told(facts),
+            _paid(facts), *_given_back(facts), *_cancelling(facts), _on_the_bill(facts), _told(facts),
             *_wrong_amounts(facts), *_double(facts),
         )
+    if facts.is_cancelling:
+        state = "unknown"
     return Verdict(state, clauses, _action(facts, state))
+
+
+def _cancelling(facts: Facts) -> Iterator[Clause]:
+    if facts.is_cancelling:
+        yield made("the payment was cancelled, and whether that went through is not known")
 
 
 def _paid_state(facts: Facts) -> State:
@@ -270,6 +279,10 @@ def _action(facts: Facts, state: State) -> Action:
     if any(refund.is_unknown for refund in facts.open_refunds):
         return Action("ask_refund", made(
             "Ask about the refund until it is certain; do not make another."
+        ))
+    if facts.is_cancelling:
+        return Action("ask", made(
+            "Ask about the cancellation until it is certain; do not make a refund."
         ))
     if state == "unknown" or (state == "mismatch" and facts.paid_at is None):
         return _asking(facts)

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import csv
 import io
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from hashlib import sha256
 
 from dashboard.identity.rights import Person
 from dashboard.operations import policy
+from dashboard.operations.ledger import now
 from dashboard.operations.refunds import Refund, Refunds
 from loaders.errors import MdashError, RefusedInput
 
 MOST_ROWS, MOST_BYTES = 1_000, 2**20
+RECENT = timedelta(days=7)
+"""So long an earlier refund of the same order and amount makes a line look like a repeat."""
+REPEATS = "A refund of this order over the same amount was asked for already: {refund_no}."
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "id": ("id", "order_no", "trade_no", "订单号", "商户订单号", "交易号", "支付宝交易号"),
     "amount": ("amount", "refund_amount", "金额", "退款金额", "退款金额（元）"),
@@ -25,7 +30,11 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class BatchRow:
-    """One line: the refund it asks for, and why it is not possible, or what became of it."""
+    """One line: the refund it asks for, and why it is not possible, or what became of it.
+
+    `number` is the refund's: the same line has it in whatever file it stands. `repeats` is a recent
+    refund of the same order and amount that no line of this file made.
+    """
 
     line: int
     identifier: str
@@ -35,6 +44,8 @@ class BatchRow:
     reason: str = ""
     why: MdashError | None = None
     refund: Refund | None = None
+    number: str = ""
+    repeats: Refund | None = None
 
     @property
     def is_new(self) -> bool:
@@ -48,32 +59,48 @@ class Batch:
 
     rows: list[BatchRow]
     total_fen: int
-    digest: str
+
+    @property
+    def repeats(self) -> int:
+        """How many lines look like a repeat of a refund made otherwise."""
+        return sum(row.repeats is not None for row in self.rows)
 
 
-def preview(refunds: Refunds, person: Person, content: bytes) -> Batch:
-    """What each line would do; nothing is recorded or sent. Raises RefusedInput for the whole."""
+def preview(
+    refunds: Refunds, person: Person, content: bytes, *, takes_repeats: bool = False
+) -> Batch:
+    """What each line would do; nothing is recorded or sent. Raises RefusedInput for the whole.
+
+    A line that looks like a repeat of a refund made otherwise is left out, unless `takes_repeats`.
+    """
     person.demand("refund")
     planned: dict[tuple[str, str], int] = defaultdict(int)
-    digest = sha256(content).hexdigest()
-    rows = [_looked_at(refunds, person, row, planned, digest) for row in _read(content)]
+    numbered = _numbered([_placed(refunds, row) for row in _read(content)])
+    own = frozenset(row.number for row in numbered)
+    rows = [_looked_at(refunds, person, row, planned, own, takes_repeats) for row in numbered]
     total = sum(row.amount_fen or 0 for row in rows if row.is_new)
-    return Batch(rows, total, digest)
+    return Batch(rows, total)
 
 
-def run(refunds: Refunds, person: Person, batch: Batch, name: str) -> Iterator[BatchRow]:
+def run(
+    refunds: Refunds, acting: Callable[[], Person], batch: Batch, name: str
+) -> Iterator[BatchRow]:
     """Ask for each possible line; each is yielded with its refund, or with why there is none.
 
-    The same content, under whatever name, asks for the same refunds again, never for second ones.
+    `acting` tells for each line who acts, with the rights held then. The same line, in whatever
+    file, asks for the same refund again, never for a second one.
     """
+    own = frozenset(row.number for row in batch.rows)
     for row in batch.rows:
         if row.why is not None or row.channel is None or row.order_no is None:
             yield row
             continue
         try:
+            if row.repeats is None:
+                _check_repeat(_earlier(refunds, row), row, own)
             made = refunds.request(
-                person, row.channel, row.order_no, row.amount_fen or 0, row.reason,
-                refund_no=_number(batch.digest, row.line), batch=name[:80],
+                acting(), row.channel, row.order_no, row.amount_fen or 0, row.reason,
+                refund_no=row.number, batch=name[:80],
             )
         except MdashError as error:
             yield replace(row, why=error)
@@ -81,33 +108,70 @@ def run(refunds: Refunds, person: Person, batch: Batch, name: str) -> Iterator[B
             yield replace(row, refund=made, why=made.why)
 
 
-def _number(digest: str, line: int) -> str:
-    return f"B{digest[:20]}-{line}"
+def _placed(refunds: Refunds, row: BatchRow) -> BatchRow:
+    """The line with its order."""
+    if row.why is not None:
+        return row
+    try:
+        channel, order_no = _order(refunds, row.identifier)
+    except MdashError as error:
+        return replace(row, why=error)
+    return replace(row, channel=channel, order_no=order_no)
 
 
-def _asked_for(refunds: Refunds, row: BatchRow, digest: str) -> Refund | None:
-    """The refund that this line of this content made before."""
-    found = refunds.refunds(channel=row.channel, order_no=row.order_no)
-    return next((item for item in found if item.refund_no == _number(digest, row.line)), None)
+def _numbered(rows: Sequence[BatchRow]) -> list[BatchRow]:
+    """The lines with their numbers: of what a line asks for, and how many equal ones are before it."""
+    met: Counter[str] = Counter()
+    found = []
+    for row in rows:
+        said = f"{row.channel}|{row.order_no}|{row.amount_fen}|{row.reason}"
+        met[said] += row.why is None
+        number = "" if row.why else f"B{sha256(f'{said}|{met[said]}'.encode()).hexdigest()[:32]}"
+        found.append(replace(row, number=number))
+    return found
+
+
+def _earlier(refunds: Refunds, row: BatchRow) -> list[Refund]:
+    return refunds.refunds(channel=row.channel, order_no=row.order_no)
+
+
+def _repeated(earlier: Sequence[Refund], row: BatchRow, own: frozenset[str]) -> Refund | None:
+    """A recent refund of the same order and amount that none of this file's lines made."""
+    return next((
+        item for item in earlier
+        if item.refund_no not in own and item.state != "refused"
+        and item.amount_fen == row.amount_fen and item.requested_at >= now() - RECENT
+    ), None)
+
+
+def _check_repeat(earlier: Sequence[Refund], row: BatchRow, own: frozenset[str]) -> None:
+    """Raises RefusedInput for a repeat; a line that was asked for before is none."""
+    if any(item.refund_no == row.number for item in earlier):
+        return
+    if (repeated := _repeated(earlier, row, own)) is not None:
+        raise RefusedInput(REPEATS, refund_no=repeated.refund_no)
 
 
 def _looked_at(
     refunds: Refunds, person: Person, row: BatchRow, planned: dict[tuple[str, str], int],
-    digest: str,
+    own: frozenset[str], takes_repeats: bool,
 ) -> BatchRow:
-    """The line with its order, checked as if the lines before it were refunded already."""
-    if row.why is not None:
+    """The line checked as if the lines before it were refunded already."""
+    if row.why is not None or row.channel is None or row.order_no is None:
         return row
+    key, earlier = (row.channel, row.order_no), _earlier(refunds, row)
+    before = next((item for item in earlier if item.refund_no == row.number), None)
+    if before is not None:
+        return replace(row, refund=before)
+    row = replace(row, repeats=_repeated(earlier, row, own))
     try:
-        key = _order(refunds, row.identifier)
-        row = replace(row, channel=key[0], order_no=key[1])
-        if (before := _asked_for(refunds, row, digest)) is not None:
-            return replace(row, refund=before)
         order = refunds.books.order(*key)
         person.demand("refund", order.store if order else None, any_store=False)
         found = refunds.standing(person, *key)
         left = replace(found, remaining_fen=found.remaining_fen - planned[key])
         policy.check(left, refunds.settings.refunds, row.amount_fen or 0)
+        if not takes_repeats:
+            _check_repeat(earlier, row, own)
     except MdashError as error:
         return replace(row, why=error)
     planned[key] += row.amount_fen or 0

@@ -9,17 +9,19 @@ from sqlalchemy import Connection, select
 from dashboard.operations.policy import Order
 from dashboard.operations.refund_tables import CANCELLATIONS
 
+OPEN = ("submitting", "unknown")
+"""States of a cancellation whose outcome nobody knows."""
+
 
 def counted(connection: Connection, order: Order) -> Order:
-    """The order with what its cancellation gave back, or may yet give back, among its refunds."""
-    row = connection.execute(
-        select(CANCELLATIONS.c.cancel_no).where(
-            CANCELLATIONS.c.channel == order.channel,
-            CANCELLATIONS.c.order_no == order.order_no,
-            CANCELLATIONS.c.state.in_(("submitting", "unknown"))
-            | (CANCELLATIONS.c.action == "refunded"),
+    """The order with what its cancellation gave back among its refunds, or may yet give back aside."""
+    rows = connection.execute(
+        select(CANCELLATIONS.c.state, CANCELLATIONS.c.action).where(
+            CANCELLATIONS.c.channel == order.channel, CANCELLATIONS.c.order_no == order.order_no
         )
-    ).first()
-    if row is None:
-        return order
-    return replace(order, refunds={**order.refunds, order.order_no: order.amount_fen})
+    ).all()
+    if any(row.action == "refunded" for row in rows):
+        return replace(order, refunds={**order.refunds, order.order_no: order.amount_fen})
+    if any(row.state in OPEN for row in rows):
+        return replace(order, cancelling_fen=max(order.amount_fen - sum(order.refunds.values()), 0))
+    return order

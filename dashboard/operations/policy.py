@@ -39,6 +39,8 @@ class Order:
     amount_fen: int
     paid_at: datetime | None
     refunds: Mapping[str, int] = field(default_factory=dict)
+    cancelling_fen: int = 0
+    """What a cancellation of unknown outcome may yet give back."""
 
 
 class Books(Protocol):
@@ -148,7 +150,7 @@ def next_at(channel: str, refunds: Sequence[Refund], at: datetime) -> datetime |
 
 def totals(order: Order, refunds: Sequence[Refund]) -> tuple[int, int]:
     """Fen proven to be refunded, and fen set aside beside that; no refund is counted twice."""
-    proven, aside = dict(order.refunds), 0
+    proven, aside = dict(order.refunds), order.cancelling_fen
     for refund in refunds:
         if refund.state == "refused":
             continue
@@ -157,6 +159,14 @@ def totals(order: Order, refunds: Sequence[Refund]) -> tuple[int, int]:
         else:
             aside += refund.amount_fen
     return sum(proven.values()), aside
+
+
+def unapproved(refunds: Sequence[Refund]) -> int:
+    """Fen given back, or on their way, by one person alone; what waits for approval is neither."""
+    return sum(
+        item.amount_fen for item in refunds
+        if item.approved_by is None and item.state not in ("refused", "awaiting_approval")
+    )
 
 
 def least_total(refunds: Sequence[Refund], refund: Refund) -> int:
@@ -174,6 +184,7 @@ def standing(
     most = remaining if rules.max_fen is None else min(remaining, rules.max_fen)
     ends = order.paid_at + timedelta(days=rules.window_days) if order.paid_at else None
     soonest = next_at(order.channel, refunds, at)
+    bound = approval_above(rules, person)
     count = len({*order.refunds, *(item.refund_no for item in refunds if item.state != "refused")})
     allowed = COUNTS.get(order.channel)
     return Standing(
@@ -183,7 +194,8 @@ def standing(
         set_aside_fen=aside,
         remaining_fen=remaining,
         most_fen=most,
-        approval_above_fen=approval_above(rules, person),
+        approval_above_fen=bound,
+        unapproved_most_fen=None if bound is None else max(bound - unapproved(refunds), 0),
         window_ends_at=ends,
         next_at=soonest if soonest and soonest > at else None,
         count=count,
@@ -219,13 +231,18 @@ def check(found: Standing, rules: Refunding, amount_fen: int) -> None:
     """Refuse an amount that does not stand. Raises RefusedInput."""
     if found.why_not is not None:
         raise found.why_not
-    if rules.max_fen is not None and amount_fen > rules.max_fen:
-        raise RefusedInput(
-            "A single refund may be at most {most} yuan.", most=yuan(rules.max_fen)
-        )
+    check_single(rules, amount_fen)
     if amount_fen > found.remaining_fen:
         raise RefusedInput(
             "Only {left} yuan are left to refund.", left=yuan(found.remaining_fen)
+        )
+
+
+def check_single(rules: Refunding, amount_fen: int) -> None:
+    """Refuse an amount above what a single refund may be. Raises RefusedInput."""
+    if rules.max_fen is not None and amount_fen > rules.max_fen:
+        raise RefusedInput(
+            "A single refund may be at most {most} yuan.", most=yuan(rules.max_fen)
         )
 
 

@@ -64,8 +64,9 @@ class Standing:
     """What may be refunded of an order, and why not, said before anybody asks for it.
 
     `refunded_fen` is proven, `set_aside_fen` is asked for and not settled; `most_fen` is the most one
-    refund may be; above `approval_above_fen` a second person approves. `next_at` is the earliest
-    instant at which the channel takes the next refund; `count_left` of None has no limit.
+    refund may be. Above `approval_above_fen` of one order in all a second person approves: what went
+    out or is on its way without one leaves `unapproved_most_fen` (None: no bound). `next_at` is the
+    earliest instant at which the channel takes the next refund; `count_left` of None has no limit.
     """
 
     amount_fen: int
@@ -75,6 +76,7 @@ class Standing:
     remaining_fen: int
     most_fen: int
     approval_above_fen: int | None
+    unapproved_most_fen: int | None
     window_ends_at: datetime | None
     next_at: datetime | None
     count: int

@@ -53,6 +53,12 @@ def chosen(
     return [refund_of(dict(row)) for row in connection.execute(wanted).mappings()]
 
 
+def requesters(connection: Connection) -> list[str]:
+    """Who asked for refunds, by name."""
+    column = REFUNDS.c.requested_by
+    return list(connection.execute(select(column).distinct().order_by(column)).scalars())
+
+
 def count(connection: Connection, states: Iterable[State]) -> int:
     """How many refunds are in these states."""
     wanted = select(func.count()).select_from(REFUNDS).where(REFUNDS.c.state.in_(tuple(states)))

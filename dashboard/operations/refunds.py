@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ColumnElement, Connection
 
 from dashboard.identity.rights import SYSTEM, Person
-from dashboard.operations import audit, cancelling, policy, refund_rows
+from dashboard.operations import approving, audit, cancelling, policy, refund_rows
 from dashboard.operations.claims import is_gone
 from dashboard.operations.ledger import Ledger, now
 from dashboard.operations.policy import Books, LakeBooks, Order
@@ -21,7 +21,7 @@ from dashboard.operations.refund_records import OPEN, Refund, Standing, State, d
 from dashboard.operations.refund_tables import REFUNDS
 from dashboard.operations.resolve import PATIENCE_S, Ask, Carrier
 from loaders import remote
-from loaders.errors import Forbidden, RefusedInput
+from loaders.errors import Forbidden, RefusedInput, StoreBusy
 from loaders.settings import Settings
 
 if TYPE_CHECKING:
@@ -132,8 +132,8 @@ class Refunds:
 
     def _placed(self, wished: Refund, found: Standing, wait_s: float, at: datetime) -> Refund:
         """The refund in its first state."""
-        bound = found.approval_above_fen
-        if bound is not None and wished.amount_fen > bound:
+        alone = found.unapproved_most_fen
+        if alone is not None and wished.amount_fen > alone:
             return replace(wished, state="awaiting_approval")
         if wait_s > 0:
             ends = max(at + timedelta(seconds=wait_s), found.next_at or at)
@@ -146,19 +146,27 @@ class Refunds:
         holder, until = self._carrier.claim(wished.channel, at)
         return replace(wished, state="submitting", holder=holder, lease_until=until)
 
-    def approve(self, person: Person, refund_no: str, seen: str | None = None) -> Refund:
-        """Approve as the second person, and send. `seen`: the digest of what was looked at."""
+    def approve(
+        self, person: Person, refund_no: str, seen: str | None = None, *, trusts_login: bool = False
+    ) -> Refund:
+        """Approve as the second person, and send. `seen`: the digest of what was looked at.
+
+        An account that who asked made or changed of late does not count as a second person; where
+        the machine's own login is trusted instead (`trusts_login`), the trail names it.
+        """
         with self._refusals(person, refund_no):
             asked = self.one(refund_no)
             order = self._order(asked.channel, asked.order_no)
             self._check_keys(asked.channel)
             with self.ledger.transaction() as connection:
                 refund = refund_rows.one(connection, refund_no)
-                _check_approver(person, refund)
+                approving.check_approver(person, refund)
                 if refund.state != "awaiting_approval":
                     return _approved_before(refund, person)
                 if digest_of(refund) != refund.digest or seen not in (None, refund.digest):
                     raise RefusedInput("This refund is not the one that was looked at. Look again.")
+                if not trusts_login:
+                    approving.check_tie(connection, person, refund, now())
                 claimed = self._approved(connection, person, order, refund)
         return self._carrier.send(claimed, person.name) if claimed else self.one(refund_no)
 
@@ -167,9 +175,12 @@ class Refunds:
     ) -> Refund | None:
         """The refund, claimed with its approval and the trail's row in one transaction."""
         at = now()
+        approving.check_request(connection, self.settings.refunds, refund)
         self._check_again(connection, person, order, at)
         holder, until = self._carrier.claim(refund.channel, at)
-        self._tell(connection, person, "refund_approved", refund, digest=refund.digest)
+        tied = approving.tie(connection, person, refund, at)
+        noted = {} if tied is None else {"account_from_requester": tied}
+        self._tell(connection, person, "refund_approved", refund, digest=refund.digest, **noted)
         return refund_rows.claimed(connection, refund, holder, until, at, approved_by=person.name)
 
     def _check_again(
@@ -182,11 +193,16 @@ class Refunds:
         if found.refunded_fen + found.set_aside_fen > found.paid_fen:
             raise RefusedInput("More was refunded of this order meanwhile: nothing is left for this.")
 
+    def why_not_approve(self, person: Person, refund: Refund) -> RefusedInput | None:
+        """Why this person may not approve this refund, before anything is clicked."""
+        with self.ledger.reading() as connection:
+            return approving.why_not(connection, self.settings.refunds, person, refund)
+
     def decline(self, person: Person, refund_no: str, reason: str) -> Refund:
         """Refuse approval; the amount is free again."""
         with self._refusals(person, refund_no), self.ledger.transaction() as connection:
             refund = refund_rows.one(connection, refund_no)
-            _check_approver(person, refund)
+            approving.check_approver(person, refund)
             why = RefusedInput(
                 "{name} declined it: {reason}", name=person.name, reason=policy.checked_reason(reason)
             )
@@ -250,13 +266,24 @@ class Refunds:
             refund.state == "reserved" and not _is_due(refund.sends_at, at)
         ):
             return None
+        is_on_bill = refund.state != "reserved" and self._is_on_bill(refund)
         holder, until = self._carrier.claim(refund.channel, at)
         with self.ledger.transaction() as connection:
             claimed = refund_rows.claimed(connection, refund, holder, until, at)
         if claimed is None:
             return None
+        if is_on_bill:
+            return self._carrier.prove(claimed, actor)
         carry = self._carrier.send if refund.state == "reserved" else self._carrier.settle
         return carry(claimed, actor)
+
+    def _is_on_bill(self, refund: Refund) -> bool:
+        """True if a bill or notification has this very refund; a store out of reach proves nothing."""
+        try:
+            order = self.books.order(refund.channel, refund.order_no)
+        except StoreBusy:
+            return False
+        return order is not None and order.refunds.get(refund.refund_no) == refund.amount_fen
 
     def _side_by_side(
         self, found: Sequence[Refund], work: Callable[[Refund], Refund | None]
@@ -268,16 +295,24 @@ class Refunds:
 
     def refunds(
         self, *, states: Iterable[State] | None = None, channel: str | None = None,
-        order_no: str | None = None, limit: int | None = None,
+        order_no: str | None = None, requested_by: str | None = None,
+        since: datetime | None = None, limit: int | None = None,
     ) -> list[Refund]:
-        """Refunds, newest first."""
+        """Refunds, newest first; at most `limit` of those that meet every condition."""
         conditions: list[ColumnElement[bool]] = []
         if states is not None:
             conditions.append(REFUNDS.c.state.in_(tuple(states)))
-        for column, value in ((REFUNDS.c.channel, channel), (REFUNDS.c.order_no, order_no)):
-            conditions += [] if value is None else [column == value]
+        wanted = {"channel": channel, "order_no": order_no, "requested_by": requested_by}
+        conditions += [REFUNDS.c[name] == value for name, value in wanted.items() if value is not None]
+        if since is not None:
+            conditions.append(REFUNDS.c.requested_at >= since)
         with self.ledger.reading() as connection:
             return refund_rows.chosen(connection, *conditions, limit=limit)
+
+    def requesters(self) -> list[str]:
+        """Who asked for refunds so far, by name."""
+        with self.ledger.reading() as connection:
+            return refund_rows.requesters(connection)
 
     def count_open(self) -> int:
         """How many refunds are neither proven nor waiting for a person."""
@@ -333,28 +368,6 @@ def _approved_before(refund: Refund, person: Person) -> Refund:
 
 def _is_due(at: datetime | None, present: datetime) -> bool:
     return at is None or at <= present
-
-
-def _check_approver(person: Person, refund: Refund) -> None:
-    """Raises Forbidden unless this person may decide on this refund."""
-    person.demand("approve", refund.store, any_store=False)
-    if person.name == refund.requested_by:
-        raise Forbidden("Who asked for a refund cannot approve it.")
-    limit = person.role.approve_limit_fen
-    if limit is not None and refund.amount_fen > limit:
-        raise Forbidden(
-            "{name} may approve refunds of up to {most} yuan.", name=person.name,
-            most=policy.yuan(limit),
-        )
-
-
-def why_not_approve(person: Person, refund: Refund) -> Forbidden | None:
-    """Why this person may not decide on this refund, before anything is clicked."""
-    try:
-        _check_approver(person, refund)
-    except Forbidden as error:
-        return error
-    return None
 
 
 def proven_refunds(loaded: Mapping[str, int], recorded: Sequence[Refund]) -> dict[str, int]:

@@ -50,7 +50,10 @@ class TooSoon(MdashError):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What an answer proves. `is_uncertain`: the message may have done its work unseen."""
+    """What an answer proves. `is_uncertain`: the message may have done its work unseen.
+
+    `by`: what proves it, if that is no answer.
+    """
 
     state: State
     why: MdashError | None = None
@@ -58,6 +61,7 @@ class Verdict:
     is_uncertain: bool = False
     due_at: datetime | None = None
     code: str | None = None
+    by: str | None = None
 
 
 def judge_message(refund: Refund, answer: Answer[RefundState], least_fen: int = 0) -> Verdict:
@@ -132,6 +136,10 @@ class Carrier:
         """Ask about a claimed refund whose outcome is unknown; where that proves nothing, repeat it."""
         clock = Clock.of(self._settings, refund.channel)
         return self._guarded(refund, actor, lambda: self._settled(refund, actor, clock))
+
+    def prove(self, refund: Refund, actor: str) -> Refund:
+        """A claimed refund is done: the channel's bill or notification has it."""
+        return self._finish(refund, actor, Verdict("done", by="bill"))
 
     def _guarded(self, refund: Refund, actor: str, work: Any) -> Refund:
         try:
@@ -240,7 +248,7 @@ class Carrier:
         }
         if verdict.state == "reserved":
             values["sends_at"] = verdict.due_at
-        else:
+        elif verdict.by is None:
             values |= {"asked_at": at, "asks": refund.asks + 1}
         if verdict.state == "unknown":
             pause = min(FIRST_PAUSE * 2 ** min(refund.asks, 12), LONGEST_PAUSE)
@@ -263,12 +271,12 @@ class Carrier:
             return
         why = verdict.why.template if verdict.why else None
         steps = [f"refund_{verdict.state}"]
-        if verdict.state in ("done", "refused") and refund.asks:
+        if verdict.by or (verdict.state in ("done", "refused") and refund.asks):
             steps.append("refund_resolved")
         for step in steps:
             refund_rows.told(
                 self._ledger, connection, actor, step, refund, state=verdict.state, why=why,
-                code=verdict.code,
+                code=verdict.code, **({"by": verdict.by} if verdict.by else {}),
             )
 
     def _current(self, refund: Refund) -> Refund:

@@ -13,6 +13,7 @@ from dashboard.screens.refund_progress import progress
 from dashboard.services import Services
 from dashboard.wording.formats import instant, money, plain, seconds
 from dashboard.wording.tables import word
+from loaders.errors import MdashError
 
 
 def approvals(services: Services, _view: View) -> None:
@@ -44,14 +45,18 @@ def _one(services: Services, refund: Refund) -> None:
     why_not = services.refund_desk.why_not_approve(refund)
     if why_not is not None:
         st.info(say(why_not.template, **why_not.values), icon=":material/block:")
-    else:
-        _decide(services, refund, amount)
+    if services.refund_desk.why_not_decline(refund) is None:
+        _decide(services, refund, amount, may_approve=why_not is None)
     parts.trade_link(services, refund.order_no)
 
 
 def _trade(services: Services, refund: Refund) -> str:
-    """The trade behind the request, in one sentence."""
-    trade, say = services.trade(refund.channel, refund.order_no), services.say
+    """The trade behind the request, in one sentence; or why it cannot be read."""
+    say = services.say
+    try:
+        trade = services.trade(refund.channel, refund.order_no)
+    except MdashError as error:
+        return say(error.template, **error.values)
     return say(
         "The order: {amount}, {outcome}, paid {at}; refunded so far {refunded}.",
         amount=plain(money(trade["amount_fen"], services.language)),
@@ -60,16 +65,17 @@ def _trade(services: Services, refund: Refund) -> str:
     )
 
 
-def _decide(services: Services, refund: Refund, amount: str) -> None:
+def _decide(services: Services, refund: Refund, amount: str, *, may_approve: bool) -> None:
     """Approve or decline exactly what is drawn here: the buttons carry its hash."""
     say, desk, no = services.say, services.refund_desk, refund.refund_no
     seen = desk.digest(refund)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.button(
-            say("Approve {amount}", amount=amount), key=f"yes-{no}", type="primary",
-            icon=":material/check:", on_click=act,
-            args=("approvals", lambda: _keep(desk.approve(no, seen))),
-        )
+        if may_approve:
+            st.button(
+                say("Approve {amount}", amount=amount), key=f"yes-{no}", type="primary",
+                icon=":material/check:", on_click=act,
+                args=("approvals", lambda: _keep(desk.approve(no, seen))),
+            )
         with st.popover(say("Decline"), icon=":material/block:"), st.form(f"no-{no}", border=False):
             st.text_input(say("Why it is declined"), key=f"why-{no}", max_chars=200)
             st.form_submit_button(

@@ -11,12 +11,12 @@ from dashboard.refund_desk import batch_rows, share
 from dashboard.screens import parts
 from dashboard.screens.acting import act, said
 from dashboard.screens.bar import View
+from dashboard.screens.batch_preview import looked_at, preview
 from dashboard.screens.files import table_menu
 from dashboard.services import Services
 from dashboard.wording.formats import money, number, plain
 from loaders.errors import MdashError
 
-_PREVIEW = ("line", "identifier", "order_no", "amount_fen", "refund_state", "why_not", "reason_given")
 _RESULT = ("line", "identifier", "order_no", "amount_fen", "refund_state", "refund_no", "why")
 _LARGEST_MB = 1
 
@@ -26,7 +26,8 @@ def batch(services: Services, view: View) -> None:
     say = services.say
     st.caption(say(
         "A CSV with the columns `order_no` (or `trade_no` or `id`), `amount` in yuan and `reason`;"
-        " Chinese headings work too. The same file twice makes no second refunds."
+        " Chinese headings work too. The same line twice, in the same or a corrected"
+        " file, makes no second refund."
     ))
     file = st.file_uploader(
         say("File of refunds"), type=["csv", "txt"], key="batch-file", max_upload_size=_LARGEST_MB
@@ -35,31 +36,14 @@ def batch(services: Services, view: View) -> None:
         _results(services, view)
         return
     try:
-        found = services.refund_desk.preview(file.getvalue())
+        found = looked_at(services, file.getvalue())
     except MdashError as error:
         st.error(say(error.template, **error.values), icon=":material/error:")
         return
-    if found.total_fen or "batch-results" not in st.session_state:
-        _preview(services, view, found)
+    if found.total_fen or found.repeats or "batch-results" not in st.session_state:
+        preview(services, view, found)
         _confirm(services, found, file.name)
     _results(services, view)
-
-
-def _preview(services: Services, view: View, found: Batch) -> None:
-    say, language = services.say, services.language
-    st.markdown(say(
-        "**{good} of {all} lines can be refunded, {amount} together.**",
-        good=number(sum(row.is_new for row in found.rows), language),
-        all=number(len(found.rows), language), amount=plain(money(found.total_fen, language)),
-    ))
-    before = sum(row.refund is not None for row in found.rows)
-    if before:
-        told = say("{count} lines of this file were asked for before and are not asked for again.",
-                   count=number(before, language))
-        st.info(told, icon=":material/info:")
-    rows = batch_rows(found.rows, say)
-    parts.rows_table(services, rows, _PREVIEW, "batch-preview")
-    table_menu(services, rows, _PREVIEW, "batch-preview", "Preview", view.question)
 
 
 def _confirm(services: Services, found: Batch, name: str) -> None:

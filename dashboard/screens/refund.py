@@ -28,6 +28,8 @@ def refund_panel(services: Services, trade: dict[str, Any]) -> None:
     _amounts(services, standing)
     _rules(services, standing)
     progress(services, made)
+    if desk.cancellations(trade["channel"], trade["order_no"]):
+        cancel_panel(services, trade)
     if standing.why_not is not None:
         st.info(why(standing.why_not, say), icon=":material/block:")
         return
@@ -49,6 +51,20 @@ def _amounts(services: Services, standing: Standing) -> None:
             column.metric(say(label), money(fen, language), border=True)
 
 
+def _second_person(services: Services, standing: Standing) -> list[str]:
+    """From where on a second person approves, with what of this order went out without one."""
+    say, language = services.say, services.language
+    bound, alone = standing.approval_above_fen, standing.unapproved_most_fen
+    if bound is None or alone is None:
+        return []
+    if alone == bound:
+        return [say("Above {amount} a second person approves.", amount=money(bound, language))]
+    return [say(
+        "A second person approves what goes above {amount} of one order in all; {left} of it are left.",
+        amount=money(bound, language), left=money(alone, language),
+    )]
+
+
 def _rules(services: Services, standing: Standing) -> None:
     """What the rules and this person's limits leave, in one line, before anything is clicked."""
     say, language = services.say, services.language
@@ -56,9 +72,7 @@ def _rules(services: Services, standing: Standing) -> None:
     if standing.most_fen < standing.remaining_fen:
         most = money(standing.most_fen, language)
         told.append(say("You can refund up to {amount} here.", amount=most))
-    if standing.approval_above_fen is not None:
-        above = money(standing.approval_above_fen, language)
-        told.append(say("Above {amount} a second person approves.", amount=above))
+    told += _second_person(services, standing)
     if standing.window_ends_at is not None:
         ends = instant(standing.window_ends_at, services.timezone)
         told.append(say("Possible until {at}.", at=ends))

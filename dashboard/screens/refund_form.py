@@ -70,7 +70,7 @@ def _check(services: Services, standing: Standing, form: _Form, amount: str, rea
 
 def _confirm(services: Services, trade: dict[str, Any], standing: Standing, form: _Form) -> None:
     """Repeats what is about to be done; only its button asks for the refund."""
-    say, above = services.say, standing.approval_above_fen
+    say, above = services.say, standing.unapproved_most_fen
     fen, needs_second = form["amount_fen"], above is not None and form["amount_fen"] > above
     amount = money(fen, services.language)
     with st.container(border=True, key="confirm-refund"):

@@ -76,7 +76,7 @@ def _all(services: Services, view: View) -> None:
 
 def _filters(services: Services) -> tuple[list[State], str | None, int | None]:
     say = services.say
-    people = sorted({refund.requested_by for refund in services.refund_desk.refunds()})
+    people = services.refund_desk.requesters()
     with st.container(horizontal=True, vertical_alignment="bottom"):
         states = st.multiselect(
             say("Refund state"), STATES, key="refund-states", placeholder=say("all"), width=320,

@@ -31,6 +31,9 @@ STEPS = {
     "refund_requested": "Refund requested", "refund_awaiting_approval": "Refund awaits approval",
     "refund_reserved": "Refund reserved", "refund_submitting": "Refund on its way",
     "refund_unknown": "Refund not known to be done", "refund_refused": "Refund refused",
+    "cancel_requested": "Cancellation requested", "cancel_submitting": "Cancellation on its way",
+    "cancel_done": "Cancellation done", "cancel_refused": "Cancellation refused",
+    "cancel_unknown": "Cancellation not known to be done",
 }
 """What happened."""
 SAYINGS = {

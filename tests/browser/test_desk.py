@@ -81,7 +81,8 @@ def orders(demo: str, demo_home: Path) -> Callable[[str], str]:
     left = {
         kind: [row["order_no"] for row in run_mdash(
             demo_home, "sql", "select order_no from trades where outcome = 'paid' and"
-            f" refunded_fen = 0 and amount_fen {size} order by created_at desc limit 20",
+            f" channel = 'alipay' and refunded_fen = 0 and amount_fen {size}"
+            " order by created_at desc limit 20",
             "--format", "json",
         ).json()["rows"]]
         for kind, size in bound.items()
@@ -127,17 +128,17 @@ def test_a_refund_is_asked_approved_by_a_second_person_and_done(
     assert gateway(f"trades/{order_no}")["refunded_fen"] == 0
 
     asker.open("refunds?lang=en&part=approve")
-    row = asker.page.locator(f".st-key-approve-{order_no}-R1")
+    row = asker.page.locator(f".st-key-approve-{order_no}-alipay-R1")
     expect(row.get_by_text(re.compile("does not have the right"))).to_be_visible(timeout=PATIENT)
     expect(row.get_by_role("button", name=re.compile("^check Approve|^Approve"))).to_have_count(0)
 
     approver.open("refunds?lang=en&part=approve")
-    row = approver.page.locator(f".st-key-approve-{order_no}-R1")
+    row = approver.page.locator(f".st-key-approve-{order_no}-alipay-R1")
     expect(row.get_by_text("Asked for by operator")).to_be_visible(timeout=PATIENT)
     row.get_by_role("button", name=re.compile("Approve ¥")).click()
     approver.says(re.compile(r"¥[\d,.]+ refunded\."))
     trade = gateway(f"trades/{order_no}")
-    assert trade["refunds"] == {f"{order_no}-R1": trade["amount_fen"]}
+    assert trade["refunds"] == {f"{order_no}-alipay-R1": trade["amount_fen"]}
 
     asker.open(f"trades?lang=en&id={order_no}")
     asker.says(re.compile(r"¥[\d,.]+ refunded\."))
@@ -177,7 +178,7 @@ def test_the_gateway_dies_and_the_refund_is_unknown_until_it_is_back(
     expect(done.first).to_be_visible(timeout=PATIENT)
     tab.says(re.compile("the channel's own answer proves it"))
     trade = gateway(f"trades/{order_no}")
-    assert trade["refunds"] == {f"{order_no}-R1": trade["amount_fen"]}
+    assert trade["refunds"] == {f"{order_no}-alipay-R1": trade["amount_fen"]}
 
 
 def test_a_double_click_a_reload_and_a_second_tab_make_one_refund(
@@ -193,7 +194,7 @@ def test_a_double_click_a_reload_and_a_second_tab_make_one_refund(
     second.confirm.click()
     for tab in (first, second):
         tab.says(re.compile(r"¥2\.00 refunded\."))
-    assert gateway(f"trades/{order_no}")["refunds"] == {f"{order_no}-R1": 200}
+    assert gateway(f"trades/{order_no}")["refunds"] == {f"{order_no}-alipay-R1": 200}
 
 
 def test_a_file_of_refunds_is_looked_at_confirmed_and_never_made_twice(

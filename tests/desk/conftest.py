@@ -13,8 +13,10 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
+from sqlalchemy import insert, select
 
 from dashboard.identity.rights import ROLES, Person, Role
+from dashboard.identity.tables import ACCOUNTS
 from dashboard.operations import policy, resolve
 from dashboard.operations.ledger import Ledger, now
 from dashboard.operations.policy import Order
@@ -212,10 +214,22 @@ def make_desk(settings: Settings, keys: tuple[Path, GatewayKeys]) -> Desk:
     known = alipay.read_keys(config, lambda name: (keys[0] / name).read_bytes())
     wire = Wire(Gateway(keys[1], Money(1_000_000_00), clock=Clock()), known)
     ledger = Ledger(settings)
+    staff(ledger)
     books: dict[str, Order] = {}
     desk = Desk(settings, ledger, wire, books, None)  # type: ignore[arg-type]
     desk.refunds = Refunds(settings, None, ledger, wire.ask, desk)  # type: ignore[arg-type]
     return desk
+
+
+def staff(ledger: Ledger) -> None:
+    """Accounts of those who ask for refunds; who approves one reads whether they still may."""
+    people = {item.name: item.role.name for item in (OMAR, OLGA, PAUL, PIA, VERA)}
+    people["little"] = "operator"
+    rows = [{"name": name, "role": role, "is_active": True, "is_demo": False, "created_at": now()}
+            for name, role in people.items()]
+    with ledger.transaction() as connection:
+        if connection.execute(select(ACCOUNTS.c.name)).first() is None:
+            connection.execute(insert(ACCOUNTS), rows)
 
 
 def agree(desk: Desk, order_no: str, *, at_rest: bool = True) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -41,14 +42,76 @@ def test_a_batch_runs_once_however_often_it_is_run(desk: Desk) -> None:
     desk.settings.refunds.approval_above = Decimal(50)
     found = batch.preview(desk.refunds, OMAR, LINES.encode())
     first = [(row.refund.state if row.refund else None) for row in
-             batch.run(desk.refunds, OMAR, found, "november")]
+             batch.run(desk.refunds, lambda: OMAR, found, "november")]
     assert first == ["awaiting_approval", "done", None, None, None, None]
-    again = list(batch.run(desk.refunds, OMAR, found, "november"))
+    again = list(batch.run(desk.refunds, lambda: OMAR, found, "november"))
     assert [item.refund.state for item in again if item.refund] == ["awaiting_approval", "done"]
     assert len(desk.refunds.refunds()) == 2
     assert {item.batch for item in desk.refunds.refunds()} == {"november"}
     assert trade.refunds == []
     agree(desk, "M2")
+
+
+def ask_all(desk: Desk, text: str, **more: bool) -> list[str | None]:
+    """Look at a file and ask for its lines: the state of each, None without a refund."""
+    found = batch.preview(desk.refunds, OMAR, text.encode(), **more)
+    return [row.refund.state if row.refund else None for row in
+            batch.run(desk.refunds, lambda: OMAR, found, "x")]
+
+
+def test_a_corrected_file_refunds_only_what_was_corrected(desk: Desk) -> None:
+    trade, other = desk.paid(), desk.paid("M2")
+    wrong = "id,amount,reason\nM9,1,typo\nM1,40.00,broken\nM1,1,x\nM1,1,x\n"
+    assert ask_all(desk, wrong) == [None, "done", "done", "done"]
+    right = wrong.replace("M9", "M2")
+    found = batch.preview(desk.refunds, OMAR, right.encode())
+    assert [row.refund is not None for row in found.rows] == [False, True, True, True]
+    assert (found.total_fen, found.repeats) == (100, 0)
+    for text in (right, right.replace("\n", "\r\n"), "id,amount,reason\nM1,40,broken\n"):
+        assert set(ask_all(desk, text)) == {"done"}
+    assert sorted(item.amount_fen for item in trade.refunds) == [100, 100, 4_000]
+    assert [item.amount_fen for item in other.refunds] == [100]
+
+
+def test_what_looks_like_a_repeat_is_left_out_until_somebody_means_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trade = desk.paid()
+    desk.ask(1_000, refund_no="by-hand")
+    text = "id,amount,reason\nM1,10,broken\nM1,11,broken\n"
+    found = batch.preview(desk.refunds, OMAR, text.encode())
+    assert (found.total_fen, found.repeats) == (1_100, 1)
+    assert "by-hand" in str(found.rows[0].why)
+    assert ask_all(desk, text) == [None, "done"]
+    assert trade.refunded_fen == 2_100
+    assert ask_all(desk, text, takes_repeats=True) == ["done", "done"]
+    assert trade.refunded_fen == 3_100
+    monkeypatch.setattr(batch, "RECENT", timedelta(0))
+    assert batch.preview(desk.refunds, OMAR, b"id,amount,reason\nM1,11,other\n").repeats == 0
+
+
+def test_a_repeat_made_between_the_look_and_the_click_is_left_out(desk: Desk) -> None:
+    trade = desk.paid()
+    found = batch.preview(desk.refunds, OMAR, b"id,amount,reason\nM1,10,broken\n")
+    desk.ask(1_000)
+    assert next(batch.run(desk.refunds, lambda: OMAR, found, "x")).refund is None
+    found = batch.preview(
+        desk.refunds, OMAR, b"id,amount,reason\nM1,10,broken\nM1,11,x\n", takes_repeats=True
+    )
+    desk.ask(1_100)
+    rows = list(batch.run(desk.refunds, lambda: OMAR, found, "x"))
+    assert [row.refund is not None for row in rows] == [True, False], "only the one that was meant"
+    assert trade.refunded_fen == 3_100
+
+
+def test_who_loses_the_right_midway_refunds_no_further_line(desk: Desk) -> None:
+    trade = desk.paid()
+    found = batch.preview(desk.refunds, OMAR, b"id,amount,reason\nM1,10,a\nM1,11,b\n")
+    people = iter([OMAR, replace(OMAR, role=VERA.role)])
+    rows = list(batch.run(desk.refunds, lambda: next(people), found, "x"))
+    assert [row.refund is not None for row in rows] == [True, False]
+    assert isinstance(rows[1].why, Forbidden)
+    assert trade.refunded_fen == 1_000
 
 
 @pytest.mark.parametrize("content", [

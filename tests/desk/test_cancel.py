@@ -76,9 +76,13 @@ def test_an_unknown_one_sets_the_whole_payment_aside_until_it_is_settled(desk: D
     desk.books["M1"] = replace(desk.books["M1"], paid_at=now())
     with pytest.raises(RefusedInput, match="Nothing is left"):
         desk.ask(1)
+    found = desk.refunds.standing(OMAR, "alipay", "M1")
+    assert (found.refunded_fen, found.set_aside_fen) == (0, 10_000), "nothing is proven"
     assert cancel.resolve(desk.refunds) == [], "it is not its time yet"
     desk.wire.plan = lambda _: ""
     assert (do(desk).state, do(desk).action) == ("done", "refunded")
+    found = desk.refunds.standing(OMAR, "alipay", "M1")
+    assert (found.refunded_fen, found.set_aside_fen) == (10_000, 0)
     with pytest.raises(RefusedInput):
         desk.ask(1)
     assert trade.refunded_fen == 10_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from collections.abc import Iterator
@@ -136,13 +137,17 @@ def test_above_the_limit_a_second_person_approves(desk: Shop) -> None:
 def test_what_our_rules_refuse_is_never_sent(desk: Shop) -> None:
     for amount, order_no, by in (
         ("1e2", "M1", "omar"), ("80.01", "M1", "omar"), ("1.00", "M3", "omar"),
-        ("1.00", "M1", "stranger"),
+        ("1.00", "M1", "stranger"), ("1.00", "wei@example.com", "omar"), ("-1", "M1", "omar"),
     ):
         ran = refund(desk, order_no, amount, by=by)
         assert (ran.code, ran.out) == (4, ""), (amount, order_no, by)
         assert ran.err
     assert sent(desk) == 0
     assert desk.mdash("refunds", "--json").json() == {"refunds": []}
+    trail = [json.loads(line) for line in desk.mdash("audit", "export").out.splitlines()]
+    told = [row for row in trail if row["action"] in ("refused", "refund_refused")]
+    assert len(told) == 6
+    assert "wei@" not in json.dumps(told)
 
 
 def test_silence_is_unknown_until_resolved(desk: Shop) -> None:

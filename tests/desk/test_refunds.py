@@ -11,11 +11,13 @@ from itertools import pairwise
 import pytest
 from sqlalchemy import update
 
-from dashboard.operations import audit, policy, resolve
+from dashboard.identity.tables import ACCOUNTS
+from dashboard.operations import approving, audit, policy, resolve
 from dashboard.operations.ledger import now
-from dashboard.operations.refund_records import digest_of, error_document, error_of
+from dashboard.operations.refund_records import Refund, digest_of, error_document, error_of
 from dashboard.operations.refund_tables import REFUNDS
 from dashboard.operations.refunds import proven_refunds
+from dashboard.refund_desk import RefundDesk
 from loaders.errors import Forbidden, MdashError, NoAnswer, RefusedInput
 from tests.desk.conftest import OLGA, OMAR, PAUL, PIA, VERA, Desk, agree, person
 
@@ -175,6 +177,76 @@ def test_an_approval_is_bound_to_the_exact_request(desk: Desk) -> None:
     assert desk.wire.heard == []
 
 
+def test_a_refund_split_into_small_ones_waits_for_the_second_person(desk: Desk) -> None:
+    trade = desk.paid()
+    desk.settings.refunds.approval_above = Decimal(20)
+    waits = desk.ask(2_500)
+    assert [desk.ask(800).state, desk.ask(800, OLGA).state] == ["done", "done"]
+    found = desk.refunds.standing(OMAR, "alipay", "M1")
+    assert (found.approval_above_fen, found.unapproved_most_fen) == (2_000, 400)
+    third = desk.ask(401)
+    assert (waits.state, third.state) == ("awaiting_approval", "awaiting_approval")
+    assert desk.ask(400).state == "done"
+    assert desk.refunds.approve(PAUL, third.refund_no).state == "done"
+    assert desk.ask(1).state == "awaiting_approval"
+    little = desk.refunds.standing(person("little", refund_limit_fen=300), "alipay", "M1")
+    assert little.unapproved_most_fen == 0
+    assert trade.refunded_fen == 2_401
+    faults(desk, refund="silent_before")
+    desk.paid("M2")
+    assert desk.ask(1_500, order_no="M2").state == "unknown"
+    assert desk.ask(501, order_no="M2").state == "awaiting_approval"
+
+
+def waiting_for_approval(desk: Desk) -> Refund:
+    desk.paid()
+    desk.settings.refunds.approval_above = Decimal(50)
+    return desk.ask(6_000)
+
+
+def test_an_approval_asks_again_whether_it_may_still_be_made(desk: Desk) -> None:
+    asked = waiting_for_approval(desk)
+    desk.settings.refunds.max_amount = Decimal(59)
+    assert "at most 59.00" in str(desk.refunds.why_not_approve(PAUL, asked))
+    with pytest.raises(RefusedInput, match=r"at most 59\.00"):
+        desk.refunds.approve(PAUL, asked.refund_no)
+    desk.settings.refunds.max_amount = None
+    for change in ({"is_active": False}, {"is_active": True, "role": "viewer"}):
+        with desk.ledger.transaction() as connection:
+            connection.execute(update(ACCOUNTS).where(ACCOUNTS.c.name == "omar").values(change))
+        assert "may not ask" in str(desk.refunds.why_not_approve(PAUL, asked))
+        with pytest.raises(RefusedInput, match="may not ask"):
+            desk.refunds.approve(PAUL, asked.refund_no)
+    assert desk.wire.heard == []
+    assert desk.refunds.decline(PAUL, asked.refund_no, "omar left").state == "refused"
+
+
+@pytest.mark.parametrize("how", ["account_added", "account_changed"])
+def test_an_account_from_who_asked_is_no_second_person(desk: Desk, how: str) -> None:
+    asked = waiting_for_approval(desk)
+    audit.record(desk.ledger, "omar", how, "paul")
+    assert "Somebody else must approve" in str(desk.refunds.why_not_approve(PAUL, asked))
+    with pytest.raises(Forbidden, match="Somebody else must approve"):
+        desk.refunds.approve(PAUL, asked.refund_no)
+    assert desk.wire.heard == []
+    assert desk.refunds.why_not_approve(PIA, asked) is None
+    assert desk.refunds.approve(PAUL, asked.refund_no, trusts_login=True).state == "done"
+    with desk.ledger.reading() as connection:
+        rows = list(audit.entries(connection))
+    made = next(row["seq"] for row in rows if row["action"] == how)
+    approved = next(row["detail"] for row in rows if row["action"] == "refund_approved")
+    assert f'"account_from_requester": {made}' in approved
+
+
+def test_an_account_made_long_ago_is_a_second_person(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = waiting_for_approval(desk)
+    audit.record(desk.ledger, "omar", "account_added", "paul")
+    monkeypatch.setattr(approving, "TIED", timedelta(0))
+    assert desk.refunds.approve(PAUL, asked.refund_no).state == "done"
+
+
 @pytest.mark.parametrize("end", ["decline", "withdraw"])
 def test_what_is_not_approved_frees_the_amount(desk: Desk, end: str) -> None:
     desk.paid()
@@ -223,6 +295,45 @@ def test_unknown_keeps_the_amount_until_proof(desk: Desk, how: str) -> None:
     assert desk.refunds.one(made.refund_no).state == "done"
     assert "refund_resolved" in desk.actions(made.refund_no)
     agree(desk, "M1")
+
+
+def test_a_bill_that_has_the_refund_proves_it_without_a_question(desk: Desk) -> None:
+    desk.paid()
+    faults(desk, refund="silent_after", refund_query="silent_before")
+    made = desk.ask(6_000, refund_no="R1")
+    for refunds in ({"other": 6_000}, {"R1": 5_999}):
+        desk.books["M1"] = replace(desk.books["M1"], refunds=refunds)
+        assert desk.refunds.resolve(everything=True)[0].state == "unknown"
+    heard = len(desk.wire.heard)
+    desk.books["M1"] = replace(desk.books["M1"], refunds={"R1": 6_000})
+    done = desk.refunds.resolve(everything=True)[0]
+    assert (done.state, done.why, done.asks) == ("done", None, 3)
+    assert len(desk.wire.heard) == heard
+    with desk.ledger.reading() as connection:
+        rows = [row for row in audit.entries(connection) if row["subject"] == made.refund_no]
+    assert rows[-1]["action"] == "refund_resolved"
+    assert '"by": "bill"' in rows[-1]["detail"]
+    assert desk.refunds.standing(OMAR, "alipay", "M1").remaining_fen == 4_000
+
+
+def test_a_list_is_filtered_before_it_is_cut(desk: Desk) -> None:
+    desk.paid()
+    desk.ask(100, OLGA)
+    desk.ask(200)
+    desk.ask(300)
+    listed = RefundDesk(desk.refunds, lambda: OMAR)
+    assert [item.amount_fen for item in listed.refunds(person="olga", days=1, limit=1)] == [100]
+    assert listed.refunds(person="olga", states=["refused"]) == []
+    assert listed.requesters() == ["olga", "omar"]
+
+
+def test_orders_of_two_channels_with_one_number_get_two_refund_numbers(desk: Desk) -> None:
+    listed = RefundDesk(desk.refunds, lambda: OMAR)
+    for order_no in ("M1", "M" * 64, "M/1"):
+        numbers = {listed.next_number({"channel": channel, "order_no": order_no}, [])
+                   for channel in ("alipay", "wechatpay")}
+        assert len(numbers) == 2
+        assert {policy.checked_number(number) for number in numbers} == numbers
 
 
 def test_a_final_no_to_a_repeat_proves_nothing_while_the_channel_is_silent(desk: Desk) -> None:

@@ -8,10 +8,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from dashboard.identity.rights import Person
+from dashboard.operations import cancel
 from dashboard.services import Services
+from loaders.errors import RefusedInput
 from tests.desk.conftest import OMAR, PAUL, VERA, Desk
 
 STAGE: dict[str, Callable[[], None]] = {}
@@ -24,7 +27,10 @@ class Seat:
     def __init__(self, desk: Desk, person: Person, screen: str, monkeypatch: pytest.MonkeyPatch) -> None:
         self.desk, self.person, self.name = desk, person, f"{person.name}-{id(self)}"
         monkeypatch.setattr(Services, "trade", lambda _, channel, order_no: self.trade(order_no))
-        STAGE[self.name] = {"trade": self._trade, "approvals": self._approvals}[screen]
+        self.lost: set[str] = set()
+        STAGE[self.name] = {
+            "trade": self._trade, "approvals": self._approvals, "batch": self._batch,
+        }[screen]
         self.test = AppTest.from_string(
             f"from tests.desk.test_screens import STAGE\nSTAGE[{self.name!r}]()", default_timeout=30
         ).run()
@@ -36,6 +42,8 @@ class Seat:
         return services
 
     def trade(self, order_no: str = "M1") -> dict[str, Any]:
+        if order_no in self.lost:
+            raise RefusedInput("There is no trade with this id.")
         order = self.desk.books[order_no]
         return {
             "channel": "alipay", "order_no": order_no, "store": order.store, "refunds": [],
@@ -52,6 +60,11 @@ class Seat:
         from dashboard.screens.approvals import approvals
 
         approvals(self._services(), None)  # type: ignore[arg-type]
+
+    def _batch(self) -> None:
+        from dashboard.screens.batch_preview import looked_at
+
+        st.text(looked_at(self._services(), b"id,amount,reason\nM1,10,x\nM1,11,x\n").total_fen)
 
     def words(self) -> str:
         test = self.test
@@ -221,3 +234,57 @@ def test_a_payment_above_the_limit_says_why_it_is_not_cancelled(
     seat = sit()
     assert "above 50.00 yuan a second person decides" in seat.words()
     assert seat.buttons() == []
+
+
+def test_a_cancellation_stays_in_sight_when_the_payment_becomes_known(
+    sit: Callable[..., Seat], desk: Desk
+) -> None:
+    paid = desk.books["M1"]
+    desk.books["M1"] = replace(paid, paid_at=None)
+    desk.wire.plan = lambda call: {"query": "silent_before", "cancel": "silent_before"}.get(call, "")
+    assert cancel.cancel(desk.refunds, OMAR, "alipay", "M1").state == "unknown"
+    desk.books["M1"] = paid
+    seat = sit()
+    assert "It is not known yet whether it was cancelled." in seat.words()
+    assert {card.label: card.value for card in seat.test.metric}["Set aside"] == "¥100.00"
+    desk.wire.plan = lambda _: ""
+    seat.click("Ask again now")
+    assert cancel.of_order(desk.refunds, "alipay", "M1")[0].tries >= 1
+
+
+def test_what_may_go_out_without_a_second_person_is_said_before(
+    sit: Callable[..., Seat], desk: Desk
+) -> None:
+    desk.settings.refunds.approval_above = Decimal(50)
+    desk.ask(4_000)
+    seat = sit()
+    assert "above ¥50.00 of one order in all; ¥10.00 of it are left" in seat.words()
+    seat.fill("10.01")
+    assert "A second person must approve before anything is sent." in seat.words()
+
+
+def test_a_request_whose_trade_cannot_be_read_hides_no_other(
+    sit: Callable[..., Seat], desk: Desk
+) -> None:
+    desk.settings.refunds.approval_above = Decimal(1)
+    desk.paid("M2")
+    desk.ask(200, order_no="M2")
+    desk.ask(300)
+    seat = sit(PAUL, "approvals")
+    seat.lost.add("M2")
+    seat.test.run()
+    assert not seat.test.exception
+    assert "There is no trade with this id." in seat.words()
+    assert "Approve ¥3.00" in seat.buttons()
+    assert "Decline ¥2.00" in seat.buttons()
+
+
+def test_lines_that_look_like_repeats_wait_for_a_tick(
+    sit: Callable[..., Seat], desk: Desk
+) -> None:
+    desk.ask(1_000)
+    seat = sit(OMAR, "batch")
+    assert "1 lines ask for an amount that was refunded" in seat.words()
+    assert seat.test.text[0].value == "1100"
+    seat.test.checkbox[0].check().run()
+    assert seat.test.text[0].value == "2100"

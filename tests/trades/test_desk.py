@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from dashboard.histories import histories, matches
 from dashboard.operations.ledger import Ledger
+from dashboard.operations.refund_tables import CANCELLATIONS
 from dashboard.operations.tables import AUDIT_TRAIL
 from dashboard.services import Services
 from dashboard.trade_desk import MOST_IDS, ids_of
@@ -47,6 +50,27 @@ def test_the_verdict_and_the_time_line_agree_with_what_was_heard(services: Servi
     other = services.trade_desk.one("alipay", "M3")
     assert (other.verdict.state, other.facts.can_ask) == ("mismatch", False)
     assert services.trade_desk.one("alipay", "M4").verdict.state == "waiting"
+
+
+def test_an_open_cancellation_is_told_and_stands_on_the_time_line(
+    desk_home: Path, tmp_path: Path
+) -> None:
+    home = Path(shutil.copytree(desk_home, tmp_path / "home"))
+    services = Services(load_settings(home), language="en")
+    at = datetime(2026, 5, 3, 5)
+    with services.people.ledger.transaction() as connection:
+        connection.execute(insert(CANCELLATIONS).values(
+            cancel_no="C1", channel="alipay", order_no="M1", amount_fen=8888, state="unknown",
+            requested_by="omar", requested_at=at, updated_at=at + timedelta(seconds=9), tries=1,
+        ))
+    judged = services.trade_desk.one("alipay", "M1")
+    assert (judged.verdict.state, judged.verdict.action.act) == ("unknown", "ask")
+    assert "whether that went through is not known" in judged.sentence
+    assert [step.what for step in judged.steps() if step.what.startswith("cancel")] == [
+        "cancel_requested", "cancel_unknown"
+    ]
+    listed = services.trade_desk.many(["M1", "M4"])
+    assert [item.verdict.state for _, item in listed.found] == ["unknown", "waiting"]
 
 
 def test_many_ids_are_looked_up_with_as_few_questions_as_one(

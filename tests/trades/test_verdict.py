@@ -50,6 +50,9 @@ CASES = [
      "Paid 12:03:11; the bill of 3 May does not have it; notification arrived 12:03:14."),
     ("bill disagrees", {**TOLD, **BILLED, "billed_fen": 8800}, "mismatch", "reconcile",
      "Paid 12:03:11; the bill of 3 May says ¥88.00 instead of ¥88.88; notification arrived 12:03:14."),
+    ("cancelled or not", {**TOLD, **BILLED, "is_cancelling": True}, "unknown", "ask",
+     "Paid 12:03:11; the payment was cancelled, and whether that went through is not known; the bill of"
+     " 3 May agrees; notification arrived 12:03:14."),
     ("late", {**TOLD, **BILLED, "ends_at": PAID - MINUTES}, "paid_late", "refund",
      "Paid 12:03:11, after the order had ended 12:02:11; the bill of 3 May agrees; notification arrived"
      " 12:03:14."),
