@@ -63,7 +63,9 @@ class Services:
     @cached_property
     def people(self) -> People:
         """What people keep: views, notes, alerts and reports."""
-        return People(self.settings, self.reader, self.say, self.language, self.person)
+        return People(
+            self.settings, self.reader, self.say, self.language, self.person, self.acting
+        )
 
     @property
     def accounts(self) -> Accounts:

@@ -57,7 +57,7 @@ class Accounts:
     def is_empty(self) -> bool:
         """True while nobody has an account."""
         with self._ledger.reading() as connection:
-            return not _count(connection)
+            return is_empty(connection)
 
     def person(self, name: str) -> Person:
         """Who has this account, with the role held now. Raises Forbidden."""
@@ -229,6 +229,11 @@ def account_name(name: str) -> str:
     if text in _RESERVED:
         raise RefusedInput("The name {name} is the program's own.", name=text)
     return text
+
+
+def is_empty(connection: Connection) -> bool:
+    """True while nobody has an account."""
+    return not _count(connection)
 
 
 def folded(name: str) -> str:
