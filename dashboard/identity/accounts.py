@@ -130,12 +130,15 @@ class Accounts:
     def reset(self, actor: Person, name: str, *, drops_totp: bool = False) -> str:
         """A code with which the person chooses a new password; failed sign-ins are forgiven.
 
+        The old password is void at once, and the account's sessions end.
         Raises Forbidden, RefusedInput.
         """
         with self._acting(actor, name) as (connection, acting):
             row = _reached(connection, acting, name)
             if not row["is_active"]:
                 raise RefusedInput("The account {name} is disabled.", name=row["name"])
+            _change(connection, row["name"], password=None)
+            connection.execute(delete(SESSIONS).where(SESSIONS.c.account == row["name"]))
             if drops_totp:
                 _change(connection, row["name"], totp=None, totp_offered=None)
             connection.execute(

@@ -189,6 +189,18 @@ def test_a_session_ends_when_idle_and_after_a_day_at_work(
     assert held.person(fresh) is None
 
 
+def test_a_page_that_draws_itself_anew_is_not_a_person(
+    accounts: Accounts, ledger: Ledger, clock: Clock
+) -> None:
+    held = Sessions(ledger)
+    token = held.begin("admin")
+    for _ in range(3):
+        clock.wait(minutes=10)
+        assert held.person(token, is_seen=False) is not None
+    clock.wait(minutes=1)
+    assert held.person(token, is_seen=False) is None
+
+
 def test_the_ledger_holds_no_token(accounts: Accounts, ledger: Ledger) -> None:
     token = Sessions(ledger).begin("admin")
     content = b"".join(file.read_bytes() for file in ledger.settings.home.glob("ledger.sqlite*"))
@@ -263,6 +275,20 @@ def test_a_one_time_code_sets_a_password_once(
     clock.wait(days=1, seconds=1)
     with pytest.raises(RefusedInput):
         door.choose_password(late, OTHER)
+
+
+def test_a_reset_ends_sessions_and_the_old_password_at_once(
+    accounts: Accounts, ledger: Ledger
+) -> None:
+    door, held, boss = SignIn(ledger), Sessions(ledger), accounts.person("admin")
+    accounts.add(boss, "eve", "viewer", PASSWORD)
+    token = held.begin(door.prove("eve", PASSWORD))
+    code = accounts.reset(boss, "eve")
+    assert held.person(token) is None
+    says(door, "eve", PASSWORD)
+    assert door.choose_password(code, OTHER) == "eve"
+    assert door.prove("eve", OTHER) == "eve"
+    says(door, "eve", PASSWORD)
 
 
 def test_the_first_administrator_needs_the_terminals_code(empty: Accounts, ledger: Ledger) -> None:
