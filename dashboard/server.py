@@ -157,6 +157,8 @@ def serve(settings: Settings, port: int, *, browser: bool) -> None:
     if browser:
         Timer(2.0, webbrowser.open, [address]).start()
     configure()
+    if settings.server.trusted_proxies:
+        os.environ["FORWARDED_ALLOW_IPS"] = ",".join(settings.server.trusted_proxies)
     application(settings).run(
         config={
             "server.address": settings.server.address,

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
 
-from dashboard.identity import codes, passwords
+from dashboard.identity import codes, passwords, throttle
 from dashboard.identity.rights import LOCAL, NOBODY, ROLES, SYSTEM, Person, Role, rights_of
 from dashboard.identity.tables import ACCOUNTS, FAILED_SIGN_INS, OWN_ROLES, SESSIONS
 from dashboard.operations import audit
@@ -43,7 +43,7 @@ class Account:
 
     @property
     def is_locked(self) -> bool:
-        """True while failed tries keep everybody out of it."""
+        """True while failed tries keep out everybody at an address that is new to it."""
         return self.locked_until is not None and self.locked_until > now()
 
 
@@ -141,9 +141,7 @@ class Accounts:
             connection.execute(delete(SESSIONS).where(SESSIONS.c.account == row["name"]))
             if drops_totp:
                 _change(connection, row["name"], totp=None, totp_offered=None)
-            connection.execute(
-                delete(FAILED_SIGN_INS).where(FAILED_SIGN_INS.c.who == row["name"])
-            )
+            throttle.forget(connection, row["name"])
             self._tell(connection, acting, "account_changed", row["name"],
                        what="password reset", drops_totp=drops_totp)
             return codes.make(connection, "password", row["name"])

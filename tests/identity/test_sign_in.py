@@ -7,11 +7,13 @@ from datetime import datetime, timedelta
 
 import pyotp
 import pytest
+from sqlalchemy import select
 
 from dashboard.identity import codes, second_factor, sessions, sign_in, throttle
 from dashboard.identity.accounts import Accounts
 from dashboard.identity.sessions import Sessions
 from dashboard.identity.sign_in import SignIn
+from dashboard.identity.tables import FAILED_SIGN_INS
 from dashboard.operations import audit
 from dashboard.operations.ledger import Ledger, now
 from loaders.errors import ConfigurationError, Forbidden, RefusedInput
@@ -97,6 +99,41 @@ def test_an_address_that_tries_many_names_is_locked(
     assert door.prove("admin", PASSWORD, address="203.0.113.10") == "admin"
     clock.wait(minutes=11)
     assert door.prove("admin", PASSWORD, address="203.0.113.9") == "admin"
+
+
+def test_strangers_lock_no_person_out(
+    accounts: Accounts, ledger: Ledger, clock: Clock
+) -> None:
+    door = SignIn(ledger)
+    assert door.prove("admin", PASSWORD, address="198.51.100.9") == "admin"
+    for number in range(throttle.NAME_TRIES):
+        says(door, "admin", OTHER, address=f"203.0.113.{number}")
+        assert door.prove("admin", PASSWORD, address="198.51.100.9") == "admin"
+    for number in range(4):
+        says(door, "admin", OTHER, address=f"203.0.113.{number}")
+    says(door, "admin", PASSWORD, address="198.51.100.77")
+    for _ in range(2):
+        says(door, "admin", OTHER, address="198.51.100.9")
+    assert door.prove("admin", PASSWORD, address="198.51.100.9") == "admin"
+    clock.wait(minutes=6)
+    assert door.prove("admin", PASSWORD, address="198.51.100.77") == "admin"
+
+
+def test_tries_from_a_known_address_lock_it_there_alone(
+    accounts: Accounts, ledger: Ledger, clock: Clock
+) -> None:
+    door = SignIn(ledger)
+    for address in ("198.51.100.9", "198.51.100.77"):
+        door.prove("admin", PASSWORD, address=address)
+    for _ in range(throttle.FREE_TRIES):
+        says(door, "admin", OTHER, address="198.51.100.9")
+    says(door, "admin", PASSWORD, address="198.51.100.9")
+    assert door.prove("admin", PASSWORD, address="198.51.100.77") == "admin"
+    accounts.reset(accounts.person("admin"), "admin")
+    with ledger.reading() as connection:
+        assert connection.execute(select(FAILED_SIGN_INS.c.who)).scalars().all() == [
+            "address:198.51.100.77", "address:198.51.100.9"
+        ]
 
 
 def test_many_tries_at_once_are_counted_before_they_are_looked_at(
