@@ -102,7 +102,8 @@ class Services:
         return self.settings.shop.timezone
 
     def metric(self, name: str, question: Question) -> Answer:
-        """Answer a question asked of a metric."""
+        """Answer a question asked of a metric. Raises Forbidden."""
+        self.person.demand("see")
         return self.answers.metric(name, question)
 
     def today(self) -> date:
