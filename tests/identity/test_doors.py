@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import warnings
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from streamlit.proto.BackMsg_pb2 import BackMsg
 
+from dashboard import server
 from dashboard.identity import codes, demo, sessions
 from dashboard.identity.accounts import Accounts
 from dashboard.identity.guard import Guard, Headers
@@ -27,7 +29,7 @@ from dashboard.identity.web import is_known_host, way_back
 from dashboard.operations.ledger import Ledger, now
 from dashboard.server import _is_automatic
 from loaders.errors import ConfigurationError
-from loaders.settings import Settings, load_settings
+from loaders.settings import Server, Settings, load_settings
 from tests.conftest import run_mdash
 from tests.identity.conftest import PASSWORD
 
@@ -413,3 +415,23 @@ def test_an_address_that_is_none_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mdash.toml").write_text('[server]\naddress = "everywhere"\n', "utf-8")
     with pytest.raises(ConfigurationError):
         load_settings(tmp_path)
+
+
+def test_only_named_proxies_say_who_asks(
+    accounts: Accounts, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Application:
+        def run(self, **_: object) -> None:
+            heard.append(os.environ.get("FORWARDED_ALLOW_IPS"))
+
+    heard: list[str | None] = []
+    monkeypatch.setattr(server, "application", lambda _: Application())
+    monkeypatch.setattr(server, "configure", lambda: None)
+    monkeypatch.setenv("MDASH_HOME", str(settings.home))
+    monkeypatch.setenv("FORWARDED_ALLOW_IPS", "127.0.0.1")
+    for named, trusted in (((), "127.0.0.1"), (("10.0.0.0/8", "192.0.2.7"), "10.0.0.0/8,192.0.2.7/32")):
+        settings.server = Server(trusted_proxies=named)
+        server.serve(settings, 8501, browser=False)
+        assert heard.pop() == trusted
+    with pytest.raises(ValueError, match="trusted_proxies"):
+        Server(trusted_proxies=("everybody",))
