@@ -79,10 +79,14 @@ def _home() -> str:
 
 
 def _person() -> Person | None:
-    """Who this browser's session is of at this moment; None if it is over."""
+    """Who this browser's session is of at this moment; None if it is over.
+
+    The guard has seen the click; a page that draws itself anew is none.
+    """
     settings = load_settings(Path(_home()))
     host = st.context.headers.get("Host", "")
-    return _sessions(_home()).person(token_of(settings, host, st.context.cookies.to_dict()))
+    token = token_of(settings, host, st.context.cookies.to_dict())
+    return _sessions(_home()).person(token, is_seen=False)
 
 
 def _acting() -> Person:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dashboard.channel_checks import Finding, asking_findings
+from dashboard.identity.sign_in import SignIn
+from dashboard.operations import audit
 from dashboard.services import Services
 from dashboard.wording.formats import instant
 from dashboard.wording.labels import WORDS
@@ -22,6 +24,7 @@ def findings(settings: Settings) -> list[Finding]:
     for name in used or CHANNELS:
         found.append(_keys(services, name))
         found.extend(asking_findings(services, name))
+    found += _ledger(services)
     try:
         empty = services.reader.is_empty
         told = say("Nothing has been loaded yet.") if empty else say("The store opens.")
@@ -36,6 +39,26 @@ def findings(settings: Settings) -> list[Finding]:
         told = instant(mark, services.timezone) if mark else say("never loaded")
         found.append({"what": say(WORDS[row["source"]]), "ok": True, "message": told})
     return found
+
+
+def _ledger(services: Services) -> list[Finding]:
+    """Whether the ledger, which homes may share, was sealed with the keys of this home."""
+    settings, say = services.settings, services.say
+    where = settings.store.ledger or settings.store.catalog
+    if where == "sqlite" and not (settings.home / "ledger.sqlite").exists():
+        return []
+    ledger = services.people.ledger
+    try:
+        is_ours = audit.is_ours(ledger)
+        SignIn(ledger).check_key()
+        if not is_ours:
+            raise ConfigurationError(
+                "The ledger was sealed with the keys of another home. Copy keys/trail.key and"
+                " keys/identity.key from that home into this one."
+            )
+    except MdashError as error:
+        return [{"what": say("Ledger"), "ok": False, "message": say(error.template, **error.values)}]
+    return [{"what": say("Ledger"), "ok": True, "message": say("Its seals are this home's.")}]
 
 
 def _keys(services: Services, name: str) -> Finding:

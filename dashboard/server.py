@@ -17,6 +17,7 @@ from typing import Any
 
 import click
 import streamlit as st
+from google.protobuf.message import DecodeError
 from starlette.middleware import Middleware
 from streamlit.proto.BackMsg_pb2 import BackMsg
 
@@ -79,7 +80,9 @@ def application(settings: Settings) -> st.App:
         ],
         middleware=[
             Middleware(Headers, settings=settings, scripts=[*_own_scripts(), SCRIPT]),
-            Middleware(Guard, settings=settings, ledger=ledger, over=_whole_run()),
+            Middleware(
+                Guard, settings=settings, ledger=ledger, over=_whole_run(), is_automatic=_is_automatic
+            ),
         ],
     )
 
@@ -95,6 +98,15 @@ def _whole_run() -> bytes:
     message = BackMsg()
     message.rerun_script.query_string = ""
     return bytes(message.SerializeToString())
+
+
+def _is_automatic(content: bytes) -> bool:
+    """True for what a page sends without a click: parts that draw themselves anew, and heartbeats."""
+    try:
+        message = BackMsg.FromString(content)
+    except DecodeError:
+        return True
+    return not message.HasField("rerun_script") or message.rerun_script.is_auto_rerun
 
 
 def _receiver(settings: Settings, meters: Meters) -> tuple[Receiver | None, str | None]:
@@ -145,6 +157,8 @@ def serve(settings: Settings, port: int, *, browser: bool) -> None:
     if browser:
         Timer(2.0, webbrowser.open, [address]).start()
     configure()
+    if settings.server.trusted_proxies:
+        os.environ["FORWARDED_ALLOW_IPS"] = ",".join(settings.server.trusted_proxies)
     application(settings).run(
         config={
             "server.address": settings.server.address,

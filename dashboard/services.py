@@ -63,7 +63,9 @@ class Services:
     @cached_property
     def people(self) -> People:
         """What people keep: views, notes, alerts and reports."""
-        return People(self.settings, self.reader, self.say, self.language, self.person)
+        return People(
+            self.settings, self.reader, self.say, self.language, self.person, self.acting
+        )
 
     @property
     def accounts(self) -> Accounts:
@@ -100,7 +102,8 @@ class Services:
         return self.settings.shop.timezone
 
     def metric(self, name: str, question: Question) -> Answer:
-        """Answer a question asked of a metric."""
+        """Answer a question asked of a metric. Raises Forbidden."""
+        self.person.demand("see")
         return self.answers.metric(name, question)
 
     def today(self) -> date:

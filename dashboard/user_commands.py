@@ -33,7 +33,7 @@ def add(
 ) -> None:
     """Add an account. The first is an admin's and needs no --as."""
     accounts = _accounts(context)
-    acting = _acting(accounts, actor)
+    acting = None if actor is None and accounts.is_empty else _named(context, actor, name)
     accounts.add(acting, name, role, _password(password_file))
     _say(context, "The account {name} was added.", name=name)
 
@@ -52,7 +52,7 @@ def role(
     if not wanted:
         raise click.UsageError("Give the role.")
     accounts = _accounts(context)
-    accounts.set_role(_needed(accounts, actor), name, wanted)
+    accounts.set_role(_named(context, actor, name), name, wanted)
     _say(context, "{name} now has the role {role}.", name=name, role=wanted)
 
 
@@ -63,7 +63,7 @@ def role(
 def disable(context: Context, name: str, actor: str | None) -> None:
     """Close an account; its sessions end at once."""
     accounts = _accounts(context)
-    accounts.disable(_needed(accounts, actor), name)
+    accounts.disable(_named(context, actor, name), name)
     _say(context, "The account {name} was disabled.", name=name)
 
 
@@ -74,7 +74,7 @@ def disable(context: Context, name: str, actor: str | None) -> None:
 def enable(context: Context, name: str, actor: str | None) -> None:
     """Open a closed account again."""
     accounts = _accounts(context)
-    accounts.enable(_needed(accounts, actor), name)
+    accounts.enable(_named(context, actor, name), name)
     _say(context, "The account {name} was enabled.", name=name)
 
 
@@ -86,7 +86,9 @@ def enable(context: Context, name: str, actor: str | None) -> None:
 def reset(context: Context, name: str, without_second_factor: bool, actor: str | None) -> None:
     """Print a code, good for a day, with which the person chooses a password at /password."""
     accounts = _accounts(context)
-    code = accounts.reset(_needed(accounts, actor), name, drops_totp=without_second_factor)
+    code = accounts.reset(
+        _named(context, actor, name), name, drops_totp=without_second_factor
+    )
     _say(context, "Give this code to {name}; it is used at /password of the dashboard.", name=name)
     click.echo(code)
 
@@ -120,16 +122,18 @@ def _accounts(context: Context) -> Accounts:
     return Accounts(Ledger(context.settings()))
 
 
-def _acting(accounts: Accounts, actor: str | None) -> Person | None:
-    return accounts.person(actor) if actor else None
-
-
-def _needed(accounts: Accounts, actor: str | None) -> Person:
+def _named(context: Context, actor: str | None, subject: str) -> Person:
+    """Who is said to do this; whether they may is found, and written down, when it is done."""
+    from dashboard.identity.rights import LOCAL, NOBODY, Person
+    from dashboard.operations import audit
+    from dashboard.operations.ledger import Ledger
     from loaders.errors import Forbidden
 
     if actor is None:
-        raise Forbidden("There are accounts already: say which administrator does this.")
-    return accounts.person(actor)
+        refused = Forbidden("There are accounts already: say which administrator does this.")
+        audit.record(Ledger(context.settings()), LOCAL.name, "refused", subject, why=refused.template)
+        raise refused
+    return Person(actor, NOBODY.role)
 
 
 def _password(file: Path | None) -> str:

@@ -6,7 +6,7 @@ Secrets are read from files (or the environment) and never printed.
 from __future__ import annotations
 
 from decimal import Decimal
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -143,10 +143,19 @@ class Identity(BaseModel):
 
 
 class Server(BaseModel):
-    """Where the dashboard listens. Beyond this machine only once there are accounts."""
+    """Where the dashboard listens. Beyond this machine only once there are accounts.
+
+    `trusted_proxies`: whose X-Forwarded-For says who asks; of none, this machine's own.
+    """
 
     model_config = ConfigDict(extra="forbid")
     address: str = "127.0.0.1"
+    trusted_proxies: tuple[str, ...] = ()
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(str(ip_network(item)) for item in value)
 
     @field_validator("address")
     @classmethod

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
 
-from dashboard.identity import codes, passwords
+from dashboard.identity import codes, passwords, throttle
 from dashboard.identity.rights import LOCAL, NOBODY, ROLES, SYSTEM, Person, Role, rights_of
 from dashboard.identity.tables import ACCOUNTS, FAILED_SIGN_INS, OWN_ROLES, SESSIONS
 from dashboard.operations import audit
@@ -43,7 +43,7 @@ class Account:
 
     @property
     def is_locked(self) -> bool:
-        """True while failed tries keep everybody out of it."""
+        """True while failed tries keep out everybody at an address that is new to it."""
         return self.locked_until is not None and self.locked_until > now()
 
 
@@ -57,7 +57,7 @@ class Accounts:
     def is_empty(self) -> bool:
         """True while nobody has an account."""
         with self._ledger.reading() as connection:
-            return not _count(connection)
+            return is_empty(connection)
 
     def person(self, name: str) -> Person:
         """Who has this account, with the role held now. Raises Forbidden."""
@@ -130,17 +130,18 @@ class Accounts:
     def reset(self, actor: Person, name: str, *, drops_totp: bool = False) -> str:
         """A code with which the person chooses a new password; failed sign-ins are forgiven.
 
+        The old password is void at once, and the account's sessions end.
         Raises Forbidden, RefusedInput.
         """
         with self._acting(actor, name) as (connection, acting):
             row = _reached(connection, acting, name)
             if not row["is_active"]:
                 raise RefusedInput("The account {name} is disabled.", name=row["name"])
+            _change(connection, row["name"], password=None)
+            connection.execute(delete(SESSIONS).where(SESSIONS.c.account == row["name"]))
             if drops_totp:
                 _change(connection, row["name"], totp=None, totp_offered=None)
-            connection.execute(
-                delete(FAILED_SIGN_INS).where(FAILED_SIGN_INS.c.who == row["name"])
-            )
+            throttle.forget(connection, row["name"])
             self._tell(connection, acting, "account_changed", row["name"],
                        what="password reset", drops_totp=drops_totp)
             return codes.make(connection, "password", row["name"])
@@ -229,6 +230,11 @@ def account_name(name: str) -> str:
     if text in _RESERVED:
         raise RefusedInput("The name {name} is the program's own.", name=text)
     return text
+
+
+def is_empty(connection: Connection) -> bool:
+    """True while nobody has an account."""
+    return not _count(connection)
 
 
 def folded(name: str) -> str:

@@ -44,11 +44,16 @@ class Guard:
     """ASGI middleware: nothing but the sign-in pages and what machines call without a session.
 
     `over` is handed to the dashboard in place of a click whose session is over, or whose person has
-    other rights than at the click before, so that it draws the whole page anew.
+    other rights than at the click before, so that it draws the whole page anew. `is_automatic` tells
+    what a page left open sends by itself: that does not keep a session alive.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings, ledger: Ledger, over: bytes) -> None:
+    def __init__(
+        self, app: ASGIApp, settings: Settings, ledger: Ledger, over: bytes,
+        is_automatic: Callable[[bytes], bool] = lambda _: False,
+    ) -> None:
         self._app, self._settings, self._over = app, settings, over
+        self._is_automatic = is_automatic
         self._accounts, self._sessions = Accounts(ledger), Sessions(ledger)
         self._limit, self.say = CapacityLimiter(_AT_ONCE), speaker(settings.shop.language)
 
@@ -71,7 +76,8 @@ class Guard:
         elif self._is_open(path):
             answer = self._app
         else:
-            person = await self._person(asked)
+            is_seen = not path.startswith(_PARTS) or asked.scope["method"] not in ("GET", "HEAD")
+            person = await self._person(asked, is_seen=is_seen)
             answer = self._app if _is_let_in(person, asked) else await self._turned_away(person, asked)
         await answer(asked.scope, receive, send)
 
@@ -88,7 +94,7 @@ class Guard:
 
     async def _websocket(self, asked: HTTPConnection, receive: Receive, send: Send) -> None:
         is_own = is_own_origin(self._settings, asked) and self._is_known(asked)
-        known = await self._person(asked) if is_own else None
+        known = await self._person(asked, is_seen=False) if is_own else None
         if known is None:
             await receive()
             await send({"type": "websocket.close", "code": 1008})
@@ -99,7 +105,8 @@ class Guard:
             message = await receive()
             if message["type"] != "websocket.receive":
                 return message
-            before, known = known, await self._person(asked)
+            is_seen = not self._is_automatic(message.get("bytes") or b"")
+            before, known = known, await self._person(asked, is_seen=is_seen)
             if known is None or known != before:
                 return {"type": "websocket.receive", "bytes": self._over}
             return message
@@ -113,9 +120,12 @@ class Guard:
     def _is_known(self, asked: HTTPConnection) -> bool:
         return is_known_host(self._settings, asked.headers.get("host", ""))
 
-    async def _person(self, asked: HTTPConnection) -> Person | None:
+    async def _person(self, asked: HTTPConnection, *, is_seen: bool) -> Person | None:
         token = token_of(self._settings, asked.headers.get("host", ""), asked.cookies)
-        return await self._run(lambda: self._sessions.person(token)) if token else None
+        if not token:
+            return None
+        found: Person | None = await self._run(lambda: self._sessions.person(token, is_seen=is_seen))
+        return found
 
     async def _run(self, work: Callable[[], Any]) -> Any:
         return await to_thread.run_sync(work, limiter=self._limit)

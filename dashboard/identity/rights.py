@@ -27,17 +27,25 @@ class Role:
     stores: frozenset[str] | None = None
 
     def covers(self, other: Role) -> bool:
-        """True if this role holds everything that the other gives."""
+        """True if this role holds everything that the other gives.
+
+        A limit of this role only counts where the other has a right that it bounds.
+        """
+        acts = other.rights & {"query", "refund", "approve", "unmask"}
         return (
             other.rights <= self.rights
-            and _within(other.refund_limit_fen, self.refund_limit_fen)
-            and _within(other.approve_limit_fen, self.approve_limit_fen)
-            and (self.stores is None or (other.stores is not None and other.stores <= self.stores))
+            and ("refund" not in acts or _within(other.refund_limit_fen, self.refund_limit_fen))
+            and ("approve" not in acts or _within(other.approve_limit_fen, self.approve_limit_fen))
+            and (not acts or self.stores is None or _among(other.stores, self.stores))
         )
 
 
 def _within(limit_fen: int | None, bound_fen: int | None) -> bool:
     return bound_fen is None or (limit_fen is not None and limit_fen <= bound_fen)
+
+
+def _among(stores: frozenset[str] | None, bound: frozenset[str]) -> bool:
+    return stores is not None and stores <= bound
 
 
 def _role(name: str, *rights: Right) -> Role:

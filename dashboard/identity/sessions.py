@@ -42,8 +42,11 @@ class Sessions:
             audit.append(self._ledger, connection, person.name, "signed_in", person.name, how=how)
         return token
 
-    def person(self, token: str | None) -> Person | None:
-        """Who the token's session is of, with the role held now; None if it is over."""
+    def person(self, token: str | None, *, is_seen: bool = True) -> Person | None:
+        """Who the token's session is of, with the role held now; None if it is over.
+
+        `is_seen`: it is the person who asks, not a page that draws itself anew.
+        """
         if not token:
             return None
         at, key = now(), _hash(token)
@@ -55,7 +58,7 @@ class Sessions:
                 person = person_of(connection, row.account)
             except Forbidden:
                 return None
-        if at - row.seen_at > min(_NOTED_EVERY, self._idle / 2):
+        if is_seen and at - row.seen_at > min(_NOTED_EVERY, self._idle / 2):
             self._note(key, at)
         return person
 

@@ -121,6 +121,15 @@ class SignIn:
             row = _row(connection, name)
         return (row["password"] is not None, row["totp"] is not None) if row else (False, False)
 
+    def check_key(self) -> None:
+        """Raise ConfigurationError if second factors were sealed with a key that is not this home's."""
+        with self._ledger.reading() as connection:
+            row = connection.execute(
+                select(ACCOUNTS).where(ACCOUNTS.c.totp.is_not(None)).limit(1)
+            ).mappings().first()
+        if row is not None:
+            second_factor.unseal(self._key, row["name"], row["totp"])
+
     def _code_agrees(
         self, connection: Connection, row: RowMapping, code: str, *, needs_code: bool
     ) -> bool:

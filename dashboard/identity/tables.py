@@ -1,4 +1,4 @@
-"""The ledger's tables of people: accounts, roles, sessions, one-time codes and failed sign-ins."""
+"""The ledger's tables of people: accounts, roles, sessions, one-time codes, and tries to sign in."""
 
 from __future__ import annotations
 
@@ -67,6 +67,14 @@ ONE_TIME_CODES = Table(
     Column("purpose", String(20), nullable=False),
     Column("account", ForeignKey("accounts.name", ondelete="CASCADE")),
     Column("expires_at", Instant, nullable=False),
+)
+
+KNOWN_PLACES = Table(
+    "known_places",
+    METADATA,
+    Column("account", ForeignKey("accounts.name", ondelete="CASCADE"), primary_key=True),
+    Column("place_hash", String(64), primary_key=True),
+    Column("seen_at", Instant, nullable=False),
 )
 
 FAILED_SIGN_INS = Table(

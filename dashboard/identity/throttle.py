@@ -1,45 +1,66 @@
-"""Failed sign-ins: counted by name and by address, and where they lock the door for a while."""
+"""Failed sign-ins: counted by name and address, and where they lock the door for a while.
+
+Tries at a name lock it for the address they came from. Many from everywhere delay it for all
+addresses but those its person signed in from before, so that nobody can lock a person out.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from hashlib import sha256
 from ipaddress import ip_address
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from dashboard.identity.tables import FAILED_SIGN_INS
+from dashboard.identity.tables import FAILED_SIGN_INS, KNOWN_PLACES
 from dashboard.operations.ledger import now
 
 FREE_TRIES = 5
 FIRST_LOCK, LONGEST_LOCK = timedelta(minutes=1), timedelta(hours=1)
+NAME_TRIES, LONGEST_NAME_LOCK = 20, timedelta(minutes=5)
 ADDRESS_TRIES, ADDRESS_LOCK = 50, timedelta(minutes=10)
-_FORGOTTEN = timedelta(days=1)
+_FORGOTTEN, _UNKNOWN_AGAIN = timedelta(days=1), timedelta(days=90)
 
 
 def is_let_in(connection: Connection, who: str, address: str) -> bool:
-    """False while the name or the address is locked; otherwise the try is counted as failed.
+    """False while the door is locked to them; otherwise the try is counted as failed.
 
     It is counted before the password is looked at, so that many tries at once are no way round.
     """
     at = now()
     connection.execute(delete(FAILED_SIGN_INS).where(FAILED_SIGN_INS.c.last_at < at - _FORGOTTEN))
-    place = _place(address)
-    if _is_locked(connection, who, at) or (place and _is_locked(connection, place, at)):
+    place, pair = _place(address), _pair(who, address)
+    if _is_locked(connection, pair, at) or (place and _is_locked(connection, place, at)):
         return False
-    count = _count(connection, who, at, _FORGOTTEN)
-    if count >= FREE_TRIES:
-        _lock(connection, who, at + min(FIRST_LOCK * 2 ** min(count - FREE_TRIES, 9), LONGEST_LOCK))
+    if _is_locked(connection, who, at) and not _is_known(connection, who, address):
+        return False
+    _count_and_lock(connection, pair, at, FREE_TRIES, LONGEST_LOCK)
+    _count_and_lock(connection, who, at, NAME_TRIES, LONGEST_NAME_LOCK)
     if place and _count(connection, place, at, ADDRESS_LOCK) >= ADDRESS_TRIES:
         _lock(connection, place, at + ADDRESS_LOCK)
     return True
 
 
 def forgive(connection: Connection, who: str, address: str) -> None:
-    """The try was good: the name begins anew, and the address has this one back."""
-    connection.execute(delete(FAILED_SIGN_INS).where(FAILED_SIGN_INS.c.who == who))
+    """The try was good: here the name begins anew; the name elsewhere and the address have it back."""
+    at, known = now(), KNOWN_PLACES
     connection.execute(
-        update(FAILED_SIGN_INS).where(FAILED_SIGN_INS.c.who == _place(address))
+        delete(FAILED_SIGN_INS).where(FAILED_SIGN_INS.c.who == _pair(who, address))
+    )
+    connection.execute(
+        update(FAILED_SIGN_INS).where(FAILED_SIGN_INS.c.who.in_((who, _place(address))))
         .values(count=FAILED_SIGN_INS.c.count - 1)
+    )
+    here = (known.c.account == who) & (known.c.place_hash == _hash(address))
+    connection.execute(delete(known).where(here | (known.c.seen_at < at - _UNKNOWN_AGAIN)))
+    connection.execute(insert(known).values(account=who, place_hash=_hash(address), seen_at=at))
+
+
+def forget(connection: Connection, who: str) -> None:
+    """An administrator forgives a name all its failures."""
+    failed = FAILED_SIGN_INS.c.who
+    connection.execute(
+        delete(FAILED_SIGN_INS).where((failed == who) | failed.endswith(f" {who}", autoescape=True))
     )
 
 
@@ -50,6 +71,30 @@ def _place(address: str) -> str | None:
     except ValueError:
         return None
     return None if found.is_loopback else f"address:{found}"
+
+
+def _pair(who: str, address: str) -> str:
+    """What a name is counted under at one address; no name has a space."""
+    return f"{_hash(address)[:12]} {who}"
+
+
+def _hash(address: str) -> str:
+    return sha256((_place(address) or "").encode()).hexdigest()
+
+
+def _is_known(connection: Connection, who: str, address: str) -> bool:
+    """True if this person signed in from there before."""
+    known = KNOWN_PLACES.c
+    found = select(known.account).where(known.account == who, known.place_hash == _hash(address))
+    return connection.execute(found).first() is not None
+
+
+def _count_and_lock(
+    connection: Connection, who: str, at: datetime, free: int, longest: timedelta
+) -> None:
+    count = _count(connection, who, at, _FORGOTTEN)
+    if count >= free:
+        _lock(connection, who, at + min(FIRST_LOCK * 2 ** min(count - free, 9), longest))
 
 
 def _is_locked(connection: Connection, who: str, at: datetime) -> bool:

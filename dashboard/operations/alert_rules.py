@@ -11,9 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy import Row as LedgerRow
 
+from dashboard.operations import audit
 from dashboard.operations.ledger import Ledger, now
 from dashboard.operations.tables import ALERT_RULES
-from dashboard.operations.views import named
+from dashboard.operations.views import LOCAL, named
 from loaders.errors import RefusedInput
 
 Dimension = Literal["channel", "product", "client", "store", "campaign"]
@@ -144,7 +145,9 @@ def rule_named(ledger: Ledger, name: str) -> StoredRule:
     return found[name]
 
 
-def save_rule(ledger: Ledger, name: str, rule: Rule, *, is_enabled: bool = True) -> StoredRule:
+def save_rule(
+    ledger: Ledger, name: str, rule: Rule, *, is_enabled: bool = True, actor: str = LOCAL
+) -> StoredRule:
     """Save a rule; one of that name is replaced and keeps its episodes."""
     wanted = named(name)
     rules(ledger)
@@ -157,14 +160,16 @@ def save_rule(ledger: Ledger, name: str, rule: Rule, *, is_enabled: bool = True)
             insert(ALERT_RULES).values(name=wanted, created_at=now(), **values)
             .returning(ALERT_RULES)
         ).one()
+        audit.append(ledger, connection, actor, "alert_changed", f"alert {wanted}", **values)
     return _stored(row)
 
 
-def remove_rule(ledger: Ledger, name: str) -> None:
+def remove_rule(ledger: Ledger, name: str, *, actor: str = LOCAL) -> None:
     """Delete a rule and its episodes. Raises RefusedInput."""
     rule = rule_named(ledger, name)
     with ledger.transaction() as connection:
         connection.execute(delete(ALERT_RULES).where(ALERT_RULES.c.id == rule.id))
+        audit.append(ledger, connection, actor, "alert_changed", f"alert {rule.name}", removed=True)
 
 
 def _begin(connection: Connection) -> list[StoredRule]:

@@ -145,6 +145,20 @@ def verify(ledger: Ledger) -> Verdict:
     return Verdict(count - skipped, None, None)
 
 
+def is_ours(ledger: Ledger) -> bool:
+    """True unless the oldest or the newest entry was sealed with a key that is not this home's."""
+    key = home_key(ledger.settings.home, "trail.key")
+    with ledger.reading() as connection:
+        first = connection.execute(
+            select(AUDIT_TRAIL).order_by(AUDIT_TRAIL.c.seq).limit(1)
+        ).mappings().first()
+        head = _mark(connection, _HEAD)
+    return all(
+        row is None or hmac.compare_digest(row["seal"], _seal(key, purpose, row["hash"]))
+        for purpose, row in (("row", first), ("head", head))
+    )
+
+
 TROUBLES = (
     "An entry is missing or was moved.",
     "An entry does not follow the one before it.",

@@ -23,7 +23,7 @@ from loaders.settings import Settings
 BUSY_S = 30
 SCHEMA = "mdash_ledger"
 _LOCK = 7_361_001
-UPGRADES: tuple[Callable[[Connection], None], ...] = (METADATA.create_all, METADATA.create_all)
+UPGRADES: tuple[Callable[[Connection], None], ...] = (METADATA.create_all,) * 3
 """One step a version. A step may rely on those before it; a new ledger takes them all."""
 TABLES = (_people_tables, _refund_tables)
 """Modules whose tables are the ledger's, beside its own."""

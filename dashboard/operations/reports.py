@@ -11,11 +11,14 @@ from urllib.parse import parse_qsl, urlencode
 
 from sqlalchemy import insert, select
 
+from dashboard.identity.rights import SYSTEM
 from dashboard.metrics.catalogue import Answer, ask, metric_named
 from dashboard.metrics.question import NAMED_DIMENSIONS, Question
+from dashboard.operations import audit
 from dashboard.operations.delivery import Attachment
 from dashboard.operations.ledger import Ledger, now
 from dashboard.operations.outbox import put
+from dashboard.operations.owners import may_send_now
 from dashboard.operations.schedules import (
     KEY_METRICS,
     Schedule,
@@ -107,13 +110,20 @@ def _write_down(settings: Settings, ledger: Ledger, schedule: Schedule, due_at: 
             )
             .returning(table.c.id)
         ).scalar_one()
+        if not may_send_now(connection, schedule.owner):
+            audit.append(ledger, connection, SYSTEM.name, "report_skipped",
+                         f"report {schedule.name}", owner=schedule.owner)
+            return False
         for recipient in schedule.recipients:
             put(connection, f"report:{run}", "mail", recipient, {"report_run": run})
     return True
 
 
 def report_of(ledger: Ledger, run: int) -> Report:
-    """The report of a run that was written down. Raises RefusedInput if it was deleted since."""
+    """The report of a run that was written down.
+
+    Raises RefusedInput if it was deleted since, or is nobody's who may take files away.
+    """
     with ledger.reading() as connection:
         row = connection.execute(select(REPORT_RUNS).where(REPORT_RUNS.c.id == run)).first()
         if row is None:
@@ -123,6 +133,10 @@ def report_of(ledger: Ledger, run: int) -> Report:
                 select(REPORT_SCHEDULES).where(REPORT_SCHEDULES.c.id == row.schedule_id)
             ).one()
         )
+        if not may_send_now(connection, schedule.owner):
+            raise RefusedInput(
+                "Not sent: {name} has no account that may take files away.", name=schedule.owner
+            )
         view = connection.execute(
             select(SAVED_VIEWS).where(SAVED_VIEWS.c.id == schedule.view_id)
         ).first()

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Row, delete, insert, or_, select, update
 
 from dashboard.metrics.catalogue import metric_named
+from dashboard.operations import audit
 from dashboard.operations.delivery import address
 from dashboard.operations.ledger import Ledger, now
 from dashboard.operations.tables import REPORT_SCHEDULES, SAVED_VIEWS
@@ -73,6 +74,8 @@ def save_schedule(
             update(table).where(table.c.owner == owner, table.c.name == values["name"])
             .values(values).returning(table)
         ).first() or connection.execute(insert(table).values(values).returning(table)).one()
+        audit.append(ledger, connection, owner, "report_changed", f"report {row.name}",
+                     cadence=cadence, recipients=len(row.recipients), format=format_)
     return schedule_of(row)
 
 
@@ -85,15 +88,20 @@ def schedules(ledger: Ledger, owner: str | None = None) -> list[Schedule]:
         return [schedule_of(row) for row in connection.execute(query)]
 
 
-def remove_schedule(ledger: Ledger, schedule_id: int, *, owner: str = LOCAL) -> None:
-    """Delete one of the owner's reports. Raises RefusedInput."""
+def remove_schedule(
+    ledger: Ledger, schedule_id: int, *, owner: str | None = LOCAL, actor: str | None = None
+) -> None:
+    """Delete one of the owner's reports; of None, anybody's. Raises RefusedInput."""
     table = REPORT_SCHEDULES
+    wanted = [table.c.id == schedule_id] + ([] if owner is None else [table.c.owner == owner])
     with ledger.transaction() as connection:
-        done = connection.execute(
-            delete(table).where(table.c.id == schedule_id, table.c.owner == owner)
-        )
-    if done.rowcount == 0:
-        raise RefusedInput("There is no such report of yours.")
+        gone = connection.execute(
+            delete(table).where(*wanted).returning(table.c.name, table.c.owner)
+        ).first()
+        if gone is None:
+            raise RefusedInput("There is no such report of yours.")
+        audit.append(ledger, connection, actor or gone.owner, "report_changed",
+                     f"report {gone.name}", removed=True, owner=gone.owner)
 
 
 def last_due(schedule: Schedule, at: datetime, timezone: str) -> datetime | None:

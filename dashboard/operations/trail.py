@@ -47,6 +47,9 @@ ACTIONS = {
     "account_changed": "changed an account",
     "account_disabled": "disabled an account",
     "role_changed": "changed a role",
+    "alert_changed": "changed an alert",
+    "report_changed": "changed a report by mail",
+    "report_skipped": "did not send a report",
     "refused": "was refused",
 }
 """What each action of the trail is called."""

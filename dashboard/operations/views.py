@@ -99,12 +99,13 @@ def rename(ledger: Ledger, view_id: int, name: str, *, owner: str = LOCAL) -> Vi
     return _view(row)
 
 
-def remove(ledger: Ledger, view_id: int, *, owner: str = LOCAL) -> None:
-    """Delete one of the owner's views. Raises RefusedInput."""
+def remove(
+    ledger: Ledger, view_id: int, *, owner: str = LOCAL, or_shared: bool = False
+) -> None:
+    """Delete one of the owner's views, or any that is shared. Raises RefusedInput."""
+    reach = (SAVED_VIEWS.c.owner == owner) | (SAVED_VIEWS.c.is_shared & or_shared)
     with ledger.transaction() as connection:
-        done = connection.execute(
-            delete(SAVED_VIEWS).where(SAVED_VIEWS.c.id == view_id, SAVED_VIEWS.c.owner == owner)
-        )
+        done = connection.execute(delete(SAVED_VIEWS).where(SAVED_VIEWS.c.id == view_id, reach))
     if done.rowcount == 0:
         raise RefusedInput("There is no such view of yours.")
 

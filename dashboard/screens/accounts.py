@@ -75,13 +75,19 @@ def _change(services: Services, accounts: Accounts, found: list[Account]) -> Non
         with st.container(horizontal=True):
             if st.button(say("Save"), key="save-account", type="primary"):
                 do(services, lambda: _save(accounts, services, one, role, mail))
-            if st.button(say("New password by a link"), key="reset-account"):
-                do(services, lambda: _reset(accounts, services, name))
-            if st.button(say("Forget the second factor, too"), key="reset-factor"):
-                do(services, lambda: _reset(accounts, services, name, drops_totp=True))
+            if name != me.name:
+                _resets(services, accounts, name)
             switch = accounts.disable if one.is_active else accounts.enable
             if st.button(say("Disable") if one.is_active else say("Enable"), key="switch-account"):
                 do(services, lambda: switch(me, name))
+
+
+def _resets(services: Services, accounts: Accounts, name: str) -> None:
+    """Not for oneself: it ends the account's sessions, and the link would be shown to nobody."""
+    if st.button(services.say("New password by a link"), key="reset-account"):
+        do(services, lambda: _reset(accounts, services, name))
+    if st.button(services.say("Forget the second factor, too"), key="reset-factor"):
+        do(services, lambda: _reset(accounts, services, name, drops_totp=True))
 
 
 def _save(accounts: Accounts, services: Services, one: Account, role: str, mail: str) -> None:

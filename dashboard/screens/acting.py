@@ -7,7 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from dashboard.services import Services
-from loaders.errors import MdashError
+from loaders.errors import Forbidden, MdashError, RefusedInput
 
 
 def act(place: str, do: Callable[[], object]) -> None:
@@ -18,6 +18,20 @@ def act(place: str, do: Callable[[], object]) -> None:
         st.session_state[f"said-{place}"] = (error.template, error.values)
     else:
         st.session_state.pop(f"said-{place}", None)
+
+
+def forget(place: str, do: Callable[[], object]) -> None:
+    """Delete something; what is gone already, from another tab, is no error."""
+
+    def once() -> None:
+        try:
+            do()
+        except Forbidden:
+            raise
+        except RefusedInput:
+            return
+
+    act(place, once)
 
 
 def said(services: Services, place: str) -> None:

@@ -38,6 +38,8 @@ def render(services: Services, _view: View) -> None:
     else:
         st.caption(say("No alert has fired."))
     parts.section(services, "Alerts")
+    if not people.may_change_alerts:
+        st.caption(say("Alerts are changed by an administrator, or by who may load files."))
     for stored in people.rules():
         with st.expander(f"{stored.name} · {word(stored.rule.kind, say)}"):
             _edit(services, stored.name, stored.rule.model_dump(mode="json"), stored.is_enabled)
@@ -55,9 +57,10 @@ def _edit(services: Services, name: str, given: dict[str, Any], is_enabled: bool
     parameters = _parameters(services, key, given)
     on = st.toggle(say("On"), value=is_enabled, key=f"on-{key}")
     with st.container(horizontal=True):
+        may = services.people.may_change_alerts
         tried = st.button(say("What would it have found?"), key=f"try-{key}")
-        saved = st.button(say("Save"), key=f"save-{key}", type="primary")
-        gone = bool(name) and st.button(say("Delete"), key=f"remove-{key}", type="tertiary")
+        saved = may and st.button(say("Save"), key=f"save-{key}", type="primary")
+        gone = may and name != "" and st.button(say("Delete"), key=f"remove-{key}", type="tertiary")
     try:
         if tried:
             _backtest(services, parameters)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 import streamlit as st
 
 from dashboard.charts.figures import Figure
 from dashboard.charts.marks import marked
+from dashboard.screens.acting import forget, said
 from dashboard.screens.bar import View
 from dashboard.services import Services
 from dashboard.wording.formats import plain
 from dashboard.wording.tables import word
-from loaders.errors import MdashError, RefusedInput
+from loaders.errors import MdashError
 
 KINDS = ("note", "alert", "campaign", "definition", "load")
 _SHOWN = ("note", "alert", "campaign", "definition")
@@ -42,17 +41,17 @@ def mark_menu(services: Services, view: View) -> None:
         for note in services.people.notes(view.question):
             row = st.container(horizontal=True, vertical_alignment="center", gap=None)
             row.markdown(f"{note.day or note.at:%Y-%m-%d} · {plain(note.text)}", width="stretch")
-            row.button(
-                "", icon=":material/delete:", key=f"note-{note.id}", type="tertiary",
-                help=say("Delete this note"), on_click=_forget, args=(services, note.id),
-            )
+            if services.people.may_remove(note):
+                row.button(
+                    "", icon=":material/delete:", key=f"note-{note.id}", type="tertiary",
+                    help=say("Delete this note"), on_click=_forget, args=(services, note.id),
+                )
+        said(services, "notes")
         _add(services, view)
 
 
 def _forget(services: Services, note_id: int) -> None:
-    """Delete a note; one that is gone already, from another tab, is no error."""
-    with suppress(RefusedInput):
-        services.people.remove_note(note_id)
+    forget("notes", lambda: services.people.remove_note(note_id))
 
 
 def _add(services: Services, view: View) -> None:

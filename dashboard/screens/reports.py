@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard.screens import parts
+from dashboard.screens.acting import forget, said
 from dashboard.services import Services
 from dashboard.wording.tables import word
 from loaders.errors import MdashError
@@ -21,19 +22,34 @@ def reports(services: Services) -> None:
     parts.section(services, "Reports by mail")
     if not people.can_mail:
         st.caption(say("Set [mail] smtp_host and mail_from in mdash.toml to send reports."))
-    for item in people.schedules():
+    found = people.schedules()
+    silent = people.unsent(found)
+    for item in found:
         row = st.container(horizontal=True, vertical_alignment="center")
         row.markdown(
             f"**{item.name}** · {word(item.cadence, say)} {item.time} · {', '.join(item.recipients)}",
             width="stretch",
         )
-        row.button(
-            "", icon=":material/delete:", key=f"report-{item.id}", type="tertiary",
-            help=say("Delete {name}", name=item.name), on_click=people.remove_schedule,
-            args=(item.id,),
-        )
+        if item.id in silent:
+            row.caption(say(
+                "Not sent: {name} has no account that may take files away.", name=item.owner
+            ))
+        if people.may_remove(item):
+            row.button(
+                "", icon=":material/delete:", key=f"report-{item.id}", type="tertiary",
+                help=say("Delete {name}", name=item.name), on_click=_forget,
+                args=(services, item.id),
+            )
+    said(services, "reports")
+    if not people.may_mail:
+        st.caption(say("Reports are set up by who has the right to take files away (export)."))
+        return
     with st.expander(say("New report"), icon=":material/add:"):
         _new(services)
+
+
+def _forget(services: Services, schedule_id: int) -> None:
+    forget("reports", lambda: services.people.remove_schedule(schedule_id))
 
 
 def _new(services: Services) -> None:

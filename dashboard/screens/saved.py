@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from urllib.parse import parse_qs, urlencode
 
 import streamlit as st
 
+from dashboard.screens.acting import forget, said
 from dashboard.screens.parts import way
 from dashboard.services import Services
-from loaders.errors import MdashError, RefusedInput
+from loaders.errors import MdashError
 
 _LEFT_OUT = frozenset({"lang", "id"})
 
@@ -22,18 +22,18 @@ def saved_views(services: Services, page: str) -> None:
             row = st.container(horizontal=True, vertical_alignment="center", gap=None)
             with row.container(width="stretch"):
                 way(view.page, parse_qs(view.query) | {"lang": [services.language]}, view.name)
-            row.button(
-                "", icon=":material/delete:", key=f"forget-{view.id}", type="tertiary",
-                help=say("Delete {name}", name=view.name), args=(services, view.id),
-                on_click=_forget,
-            )
+            if services.people.may_remove(view):
+                row.button(
+                    "", icon=":material/delete:", key=f"forget-{view.id}", type="tertiary",
+                    help=say("Delete {name}", name=view.name), args=(services, view.id),
+                    on_click=_forget,
+                )
+        said(services, "views")
         _save(services, page)
 
 
 def _forget(services: Services, view_id: int) -> None:
-    """Delete a view; one that is gone already, from another tab, is no error."""
-    with suppress(RefusedInput):
-        services.people.remove_view(view_id)
+    forget("views", lambda: services.people.remove_view(view_id))
 
 
 def _save(services: Services, page: str) -> None:

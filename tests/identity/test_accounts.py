@@ -193,6 +193,10 @@ def test_on_the_command_line(tmp_path: Path) -> None:
     assert [(item["name"], item["role"], item["active"]) for item in listed] == [
         ("anna", "approver", False), ("omar", "admin", True)
     ]
+    refused = [(row["actor"], row["subject"]) for row in map(
+        json.loads, run_mdash(home, "audit", "export").out.splitlines()
+    ) if row["action"] == "refused"]
+    assert refused == [("local", "anna"), ("nobody", "anna"), ("anna", "omar"), ("anna", "omar")]
     missing = run_mdash(home, "user", "add", "x", "--role", "viewer", "--as", "omar",
                         "--password-file", str(tmp_path / "none"))
     assert missing.code == 2

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import warnings
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -15,16 +17,19 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
+from streamlit.proto.BackMsg_pb2 import BackMsg
 
-from dashboard.identity import codes, demo
+from dashboard import server
+from dashboard.identity import codes, demo, sessions
 from dashboard.identity.accounts import Accounts
 from dashboard.identity.guard import Guard, Headers
 from dashboard.identity.routes import SignInRoutes
 from dashboard.identity.sessions import Sessions
 from dashboard.identity.web import is_known_host, way_back
-from dashboard.operations.ledger import Ledger
+from dashboard.operations.ledger import Ledger, now
+from dashboard.server import _is_automatic
 from loaders.errors import ConfigurationError
-from loaders.settings import Settings, load_settings
+from loaders.settings import Server, Settings, load_settings
 from tests.conftest import run_mdash
 from tests.identity.conftest import PASSWORD
 
@@ -64,7 +69,9 @@ def client_of(ledger: Ledger, base: str = BASE, caller: str = "127.0.0.1") -> Te
         ],
         middleware=[
             Middleware(Headers, settings=settings, scripts=["x"]),
-            Middleware(Guard, settings=settings, ledger=ledger, over=OVER),
+            Middleware(
+                Guard, settings=settings, ledger=ledger, over=OVER, is_automatic=_is_automatic
+            ),
         ],
     )
     return TestClient(app, base, client=(caller, 50_000), follow_redirects=False)
@@ -236,6 +243,31 @@ def test_the_websocket_is_for_people_who_signed_in(browser: TestClient, ledger: 
         assert socket.receive_bytes() == b"click"
 
 
+def from_the_browser(*, automatic: bool) -> bytes:
+    message = BackMsg()
+    message.rerun_script.fragment_id = "progress"
+    message.rerun_script.is_auto_rerun = automatic
+    return bytes(message.SerializeToString())
+
+
+def test_only_a_click_keeps_a_session_alive(
+    browser: TestClient, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clicked, anew = from_the_browser(automatic=False), from_the_browser(automatic=True)
+    beat = BackMsg(app_heartbeat=True).SerializeToString()
+    headers = {"origin": BASE, "cookie": f"{COOKIE}={Sessions(ledger).begin('viewer')}"}
+    at, begun = now(), now()
+    monkeypatch.setattr(sessions, "now", lambda: at)
+    with browser.websocket_connect(STREAM, headers=headers) as socket:
+        for minutes, message, answer in (
+            (25, clicked, clicked), (50, anew, anew), (54, beat, beat), (56, anew, OVER),
+            (56, clicked, OVER),
+        ):
+            at = begun + timedelta(minutes=minutes)
+            socket.send_bytes(message)
+            assert socket.receive_bytes() == answer
+
+
 def test_a_click_after_the_end_of_a_session_is_not_taken(
     browser: TestClient, ledger: Ledger, accounts: Accounts
 ) -> None:
@@ -383,3 +415,23 @@ def test_an_address_that_is_none_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mdash.toml").write_text('[server]\naddress = "everywhere"\n', "utf-8")
     with pytest.raises(ConfigurationError):
         load_settings(tmp_path)
+
+
+def test_only_named_proxies_say_who_asks(
+    accounts: Accounts, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Application:
+        def run(self, **_: object) -> None:
+            heard.append(os.environ.get("FORWARDED_ALLOW_IPS"))
+
+    heard: list[str | None] = []
+    monkeypatch.setattr(server, "application", lambda _: Application())
+    monkeypatch.setattr(server, "configure", lambda: None)
+    monkeypatch.setenv("MDASH_HOME", str(settings.home))
+    monkeypatch.setenv("FORWARDED_ALLOW_IPS", "127.0.0.1")
+    for named, trusted in (((), "127.0.0.1"), (("10.0.0.0/8", "192.0.2.7"), "10.0.0.0/8,192.0.2.7/32")):
+        settings.server = Server(trusted_proxies=named)
+        server.serve(settings, 8501, browser=False)
+        assert heard.pop() == trusted
+    with pytest.raises(ValueError, match="trusted_proxies"):
+        Server(trusted_proxies=("everybody",))

@@ -64,6 +64,29 @@ def test_an_administrators_act(name: str, act: str, accounts: Accounts) -> None:
             ACTS[act](accounts, person)
 
 
+def role(*rights: str, **bounds: object) -> Role:
+    return Role("r", frozenset(rights), **bounds)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("held", "given", "covers"), [
+    (role("see", "refund", refund_limit_fen=500), role("see"), True),
+    (role("see", "refund", refund_limit_fen=500), role("see", "refund"), False),
+    (role("see", "refund", refund_limit_fen=500), role("see", "refund", refund_limit_fen=500), True),
+    (role("see", "refund", refund_limit_fen=500), role("see", refund_limit_fen=900), True),
+    (role("see", "approve", approve_limit_fen=500), role("see", "approve"), False),
+    (role("see", "approve", "refund", approve_limit_fen=500), role("see", "refund"), True),
+    (role("see", "refund", stores=frozenset("A")), role("see"), True),
+    (role("see", "refund", stores=frozenset("A")), role("see", "refund"), False),
+    (role("see", "query", stores=frozenset("A")), role("see", "query", stores=frozenset("AB")), False),
+    (role("see", "query", stores=frozenset("AB")), role("see", "query", stores=frozenset("A")), True),
+    (role("see"), role("see", "export"), False),
+])
+def test_a_limit_counts_where_the_other_role_has_the_right_it_bounds(
+    held: Role, given: Role, covers: bool
+) -> None:
+    assert held.covers(given) == covers
+
+
 @pytest.mark.parametrize(("role", "stores", "store", "passes"), [
     ("all", None, "S1", True), ("all", None, None, True), ("some", {"S1"}, "S1", True),
     ("some", {"S1"}, "S2", False), ("some", {"S1"}, None, False), ("none", set(), "S1", False),

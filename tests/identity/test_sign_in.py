@@ -7,11 +7,13 @@ from datetime import datetime, timedelta
 
 import pyotp
 import pytest
+from sqlalchemy import select
 
 from dashboard.identity import codes, second_factor, sessions, sign_in, throttle
 from dashboard.identity.accounts import Accounts
 from dashboard.identity.sessions import Sessions
 from dashboard.identity.sign_in import SignIn
+from dashboard.identity.tables import FAILED_SIGN_INS
 from dashboard.operations import audit
 from dashboard.operations.ledger import Ledger, now
 from loaders.errors import ConfigurationError, Forbidden, RefusedInput
@@ -97,6 +99,41 @@ def test_an_address_that_tries_many_names_is_locked(
     assert door.prove("admin", PASSWORD, address="203.0.113.10") == "admin"
     clock.wait(minutes=11)
     assert door.prove("admin", PASSWORD, address="203.0.113.9") == "admin"
+
+
+def test_strangers_lock_no_person_out(
+    accounts: Accounts, ledger: Ledger, clock: Clock
+) -> None:
+    door = SignIn(ledger)
+    assert door.prove("admin", PASSWORD, address="198.51.100.9") == "admin"
+    for number in range(throttle.NAME_TRIES):
+        says(door, "admin", OTHER, address=f"203.0.113.{number}")
+        assert door.prove("admin", PASSWORD, address="198.51.100.9") == "admin"
+    for number in range(4):
+        says(door, "admin", OTHER, address=f"203.0.113.{number}")
+    says(door, "admin", PASSWORD, address="198.51.100.77")
+    for _ in range(2):
+        says(door, "admin", OTHER, address="198.51.100.9")
+    assert door.prove("admin", PASSWORD, address="198.51.100.9") == "admin"
+    clock.wait(minutes=6)
+    assert door.prove("admin", PASSWORD, address="198.51.100.77") == "admin"
+
+
+def test_tries_from_a_known_address_lock_it_there_alone(
+    accounts: Accounts, ledger: Ledger, clock: Clock
+) -> None:
+    door = SignIn(ledger)
+    for address in ("198.51.100.9", "198.51.100.77"):
+        door.prove("admin", PASSWORD, address=address)
+    for _ in range(throttle.FREE_TRIES):
+        says(door, "admin", OTHER, address="198.51.100.9")
+    says(door, "admin", PASSWORD, address="198.51.100.9")
+    assert door.prove("admin", PASSWORD, address="198.51.100.77") == "admin"
+    accounts.reset(accounts.person("admin"), "admin")
+    with ledger.reading() as connection:
+        assert connection.execute(select(FAILED_SIGN_INS.c.who)).scalars().all() == [
+            "address:198.51.100.77", "address:198.51.100.9"
+        ]
 
 
 def test_many_tries_at_once_are_counted_before_they_are_looked_at(
@@ -189,6 +226,18 @@ def test_a_session_ends_when_idle_and_after_a_day_at_work(
     assert held.person(fresh) is None
 
 
+def test_a_page_that_draws_itself_anew_is_not_a_person(
+    accounts: Accounts, ledger: Ledger, clock: Clock
+) -> None:
+    held = Sessions(ledger)
+    token = held.begin("admin")
+    for _ in range(3):
+        clock.wait(minutes=10)
+        assert held.person(token, is_seen=False) is not None
+    clock.wait(minutes=1)
+    assert held.person(token, is_seen=False) is None
+
+
 def test_the_ledger_holds_no_token(accounts: Accounts, ledger: Ledger) -> None:
     token = Sessions(ledger).begin("admin")
     content = b"".join(file.read_bytes() for file in ledger.settings.home.glob("ledger.sqlite*"))
@@ -263,6 +312,20 @@ def test_a_one_time_code_sets_a_password_once(
     clock.wait(days=1, seconds=1)
     with pytest.raises(RefusedInput):
         door.choose_password(late, OTHER)
+
+
+def test_a_reset_ends_sessions_and_the_old_password_at_once(
+    accounts: Accounts, ledger: Ledger
+) -> None:
+    door, held, boss = SignIn(ledger), Sessions(ledger), accounts.person("admin")
+    accounts.add(boss, "eve", "viewer", PASSWORD)
+    token = held.begin(door.prove("eve", PASSWORD))
+    code = accounts.reset(boss, "eve")
+    assert held.person(token) is None
+    says(door, "eve", PASSWORD)
+    assert door.choose_password(code, OTHER) == "eve"
+    assert door.prove("eve", OTHER) == "eve"
+    says(door, "eve", PASSWORD)
 
 
 def test_the_first_administrator_needs_the_terminals_code(empty: Accounts, ledger: Ledger) -> None:
