@@ -9,7 +9,13 @@ from __future__ import annotations
 import hmac
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
+from uuid import uuid4
+
+from loaders.errors import ConfigurationError
+
+KEY_BYTES = 32
 
 
 def _digit(span: str) -> str:
@@ -67,20 +73,36 @@ def pseudonym_key(home: Path) -> bytes:
 
 
 def home_key(home: Path, name: str) -> bytes:
-    """A secret of the home's own, made once; only the program's user may read it."""
+    """A secret of the home's own, made once; only the program's user may read it.
+
+    Raises ConfigurationError for a file that holds none.
+    """
     path = home / "keys" / name
+    if not path.exists():
+        _make_key(path)
+    key = path.read_bytes()
+    if len(key) != KEY_BYTES:
+        raise ConfigurationError(
+            "The key file {path} has {size} bytes, not {wanted}. Put it back from a copy of the home;"
+            " without it, what was made with it cannot be told from a forgery.",
+            path=f"keys/{name}", size=len(key), wanted=KEY_BYTES,
+        )
+    return key
+
+
+def _make_key(path: Path) -> None:
+    """Write a new key whole, unless another process was first."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    part = path.with_name(f"{path.name}.{uuid4().hex}")
     try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        key = os.urandom(32)
-        try:
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return path.read_bytes()
-        with os.fdopen(handle, "wb") as file:
-            file.write(key)
-        return key
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(os.urandom(KEY_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(part, path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def pseudonym(key: bytes, scope: str, buyer_id: str) -> str:

@@ -165,3 +165,13 @@ def test_a_deed_taken_over_by_one_who_died_is_entered_once(home: Path) -> None:
         die(is_after_writing=True)
     assert settle(mine.people.ledger) == 0
     assert [row["subject"] for row in mine.trail.read()] == ["load 8", "load 7"]
+
+
+def test_a_torn_deed_is_recorded_as_such_and_keeps_none_from_the_trail(home: Path) -> None:
+    mine = services(home)
+    (home / "deeds.jsonl").write_bytes(b'{"id":"a","at":"x","actor":"l","action":"loa\n[1]\n{"id')
+    deeds.note(home, "loaded", "load 7", rows=1)
+    assert settle(mine.people.ledger) == 4
+    found = [(row["actor"], row["action"], row["subject"]) for row in mine.trail.read()]
+    assert found == [("local", "loaded", "load 7")] + [("system", "refused", "a noted deed")] * 3
+    assert settle(mine.people.ledger) == 0
