@@ -24,11 +24,13 @@ def _digit(span: str) -> str:
 
 
 _D = _digit("0-9")
+_GAP = "[ .\u00a0\u00b7\u2010-\u2014\u2212\u3000\uff0d\uff0e-]{1,2}"
+"""What stands between the groups of a number, in its full-width forms as well."""
 _REST = "|".join(
     (
         f"{_D}{{11,17}}",
-        f"{_D}{{2}}[ -]{_D}{{4}}[ -]{_D}{{4}}(?:[ -]{_D}{{1,4}}){{1,2}}",
-        f"{_D}{{2}}[ -]{_D}{{6}}[ -]{_D}{{4,5}}",
+        f"{_D}{{2}}{_GAP}{_D}{{4}}{_GAP}{_D}{{4}}(?:{_GAP}{_D}{{1,4}}){{1,2}}",
+        f"{_D}{{2}}{_GAP}{_D}{{6}}{_GAP}{_D}{{4,5}}",
     )
 )
 _STARTS = ("2", "2-7"), ("3", "0-9"), ("4-6", "0-9"), ("8", "1-2"), ("9", "5")
@@ -45,6 +47,7 @@ HINT = f"@|{_APART[0]}(?:{_CARD}|{_PHONE}){_APART[1]}"
 """What every text matches that is masked in any way."""
 
 _HINT = re.compile(HINT)
+_GROUP = re.compile(f"{_D}+")
 _CARDS = re.compile(rf"(?<!{_D})(?:{_CARD})(?!{_D})")
 _PHONES = re.compile(rf"(?<!{_D})(?:{_PHONE})(?!{_D})")
 _MAILS = re.compile(_MAIL)
@@ -113,7 +116,24 @@ def pseudonym(key: bytes, scope: str, buyer_id: str) -> str:
 
 def mask_cards(text: str) -> str:
     """`text` with every full card number reduced to its last four digits."""
-    return _CARDS.sub(lambda m: _starred(m.group(), 4) if is_card(m.group()) else m.group(), text)
+    start = 0
+    while found := _card(text, start):
+        begin, end = found
+        masked = _starred(text[begin:end], 4)
+        text = text[:begin] + masked + text[end:]
+        start = begin + masked.rindex("*") + 1
+    return text
+
+
+def _card(text: str, start: int) -> tuple[int, int] | None:
+    """Where the first full card number from here on stands; other digits may stand before and after."""
+    while found := _CARDS.search(text, start):
+        groups = [group.end() for group in _GROUP.finditer(text, *found.span())]
+        for end in dict.fromkeys((found.end(), groups[:4][-1])):
+            if is_card(text[found.start() : end]):
+                return found.start(), end
+        start = found.start() + 1
+    return None
 
 
 def mask_personal(text: str) -> str:
@@ -147,12 +167,12 @@ def mask_name(name: str) -> str:
 
 def holds_card(text: str) -> bool:
     """True if a full card number stands in the text."""
-    return any(is_card(found.group()) for found in _CARDS.finditer(text))
+    return _card(text, 0) is not None
 
 
 def is_card(number: str) -> bool:
-    """True for digits (with spaces or hyphens between) that a payment card can bear."""
-    digits = [int(sign) for sign in number if sign not in " -"]
+    """True for digits (with signs between) that a payment card can bear."""
+    digits = [int(sign) for sign in number if sign.isdigit()]
     start = "".join(map(str, digits[:4]))
     if not any(len(digits) in _LENGTHS.get(start[:size], ()) for size in (1, 2, 3, 4)):
         return False
