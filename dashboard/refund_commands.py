@@ -136,8 +136,20 @@ def _person(services: Services, name: str, subject: str) -> Person:
     try:
         return Accounts(ledger).person(name)
     except Forbidden as error:
-        audit.record(ledger, name[:80], "refused", subject, why=error.template)
+        audit.record(ledger, name[:80], "refused", _named(services, subject), why=error.template)
         raise
+
+
+def _named(services: Services, text: str) -> str:
+    """A number of ours as the trail names it; of anything else only that it was typed."""
+    from dashboard.operations.trail import typed
+
+    if any(item.refund_no == text for item in services.refunds.refunds()):
+        return text
+    found = services.find_trades(text)
+    if len(found) == 1:
+        return f"{found[0]['channel']}/{found[0]['order_no']}"
+    return typed(services.people.ledger, text)
 
 
 def _order(services: Services, identifier: str) -> tuple[str, str]:

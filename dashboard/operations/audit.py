@@ -69,7 +69,7 @@ def append(
     connection.execute(change.values(fresh))
     if _reaches(connection, trail_mark.held(home, key), row["previous"]) is None:
         mark = Mark(seq, row["hash"])
-        after_commit(connection, lambda: trail_mark.raise_to(home, key, mark))
+        after_commit(connection, "mark", lambda: trail_mark.raise_to(home, key, mark))
     return seq
 
 

@@ -86,17 +86,17 @@ def begun(engine: Engine, *, writes: bool) -> Iterator[Connection]:
     """A transaction of the engine that is committed at the end and rolled back by an error."""
     with engine.connect() as raw:
         connection = raw.execution_options(writes=writes)
-        acts: list[Callable[[], None]] = []
+        acts: dict[str, Callable[[], None]] = {}
         connection.info[_AFTER] = acts
         with connection.begin():
             yield connection
-        for act in acts:
+        for act in acts.values():
             act()
 
 
-def after_commit(connection: Connection, act: Callable[[], None]) -> None:
-    """Do something once the transaction of this connection stands; never if it is rolled back."""
-    connection.info[_AFTER].append(act)
+def after_commit(connection: Connection, name: str, act: Callable[[], None]) -> None:
+    """Do something once the transaction of this connection stands; the latest of a name is done."""
+    connection.info[_AFTER][name] = act
 
 
 def upgrade(connection: Connection) -> None:
