@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -20,16 +19,13 @@ from loaders.calls import load_calls
 from loaders.channels import CHANNELS
 from loaders.errors import ConfigurationError, MdashError, RefusedInput, StoreBusy
 from loaders.load import Progress
-from loaders.privacy import mask_personal
+from loaders.privacy import can_be_an_order
 from loaders.records import Answer, TradeState, trade_outcome
 
 if TYPE_CHECKING:
     from dashboard.services import Services
 
 Document = dict[str, Any]
-_NUMBER = re.compile(r"[0-9A-Za-z_|*-]{1,64}")
-_BUYER = re.compile(r"2088[0-9]{12}|o[0-9A-Za-z_-]{27}|[bx][0-9a-f]{20}")
-"""Ids of buyers at the channels, and our names for them."""
 RECORDING_S = 5.0
 """How long a question about one trade waits for the store to take its answer in."""
 OUTCOMES = {
@@ -133,11 +129,6 @@ def query_document(services: Services, identifier: str) -> tuple[Document, int]:
     document = answer_document(services, known, answer)
     document["recorded"] = _is_recorded(services)
     return document | {"lines": _lines(services, document)}, 3 if document["outcome"] == "unknown" else 0
-
-
-def can_be_an_order(text: str) -> bool:
-    """False for what is a person's (a phone, a mail address, a card, a buyer's id) or no number."""
-    return bool(_NUMBER.fullmatch(text)) and not _BUYER.fullmatch(text) and mask_personal(text) == text
 
 
 def _asked(services: Services, known: Known, is_ours: bool) -> Answer[TradeState]:

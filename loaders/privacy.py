@@ -11,6 +11,7 @@ import os
 import re
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import parse_qsl, urlencode
 from uuid import uuid4
 
 from loaders.errors import ConfigurationError
@@ -46,6 +47,10 @@ CARD_HINT = f"{_APART[0]}(?:{_CARD}){_APART[1]}"
 HINT = f"@|{_APART[0]}(?:{_CARD}|{_PHONE}){_APART[1]}"
 """What every text matches that is masked in any way."""
 
+_NUMBER = re.compile(r"[0-9A-Za-z_|*-]{1,64}")
+_PSEUDONYM = re.compile(r"[bx][0-9a-f]{20}")
+_BUYER = re.compile(rf"2088[0-9]{{12}}|o[0-9A-Za-z_-]{{27}}|{_PSEUDONYM.pattern}")
+"""Ids of buyers at the channels, and our names for them."""
 _HINT = re.compile(HINT)
 _GROUP = re.compile(f"{_D}+")
 _CARDS = re.compile(rf"(?<!{_D})(?:{_CARD})(?!{_D})")
@@ -163,6 +168,29 @@ def mask_name(name: str) -> str:
     if name.isascii():
         return " ".join(f"{part[0]}***" for part in name.split())
     return "*" * (len(name) - 1) + name[-1]
+
+
+def can_be_an_order(text: str) -> bool:
+    """False for what is a person's (a phone, a mail address, a card, a buyer's id) or no number."""
+    return bool(_NUMBER.fullmatch(text)) and not _BUYER.fullmatch(text) and mask_personal(text) == text
+
+
+def is_pseudonym(text: str) -> bool:
+    """True for what can be our own name for a buyer."""
+    return bool(_PSEUDONYM.fullmatch(text))
+
+
+def without_persons(query: str) -> str:
+    """An address's query without an `id` that may be a person's: kept is what has a digit and can be
+    an order's number, or a buyer's pseudonym."""
+    if "id=" not in query:
+        return query
+    kept = [
+        (name, value) for name, value in parse_qsl(query, keep_blank_values=True)
+        if name != "id" or is_pseudonym(value)
+        or (can_be_an_order(value) and any(sign.isdigit() for sign in value))
+    ]
+    return urlencode(kept)
 
 
 def holds_card(text: str) -> bool:

@@ -124,7 +124,8 @@ def entries(shop: Shop) -> list[tuple[str, str, str]]:
     from dashboard.operations.ledger import Ledger
 
     with Ledger(shop.settings).reading() as connection:
-        return [(row["actor"], row["action"], row["subject"]) for row in audit.entries(connection)]
+        return [(row["actor"], row["action"], row["subject"]) for row in audit.entries(connection)
+                if row["action"] != "loaded"]
 
 
 def test_what_is_a_person_s_is_neither_sent_nor_kept(shop: Shop) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 import duckdb
 import pytest
 from hypothesis import given, settings
@@ -16,6 +18,7 @@ from loaders.privacy import (
     mask_logon,
     mask_name,
     mask_personal,
+    without_persons,
 )
 
 ISSUED = [
@@ -154,3 +157,19 @@ def test_names(text: str, shown: str) -> None:
 def test_a_number_of_no_issuer_is_no_card() -> None:
     assert not is_card(luhn("999999999999999"))
     assert not is_card(luhn("208812345678901"))
+
+
+@pytest.mark.parametrize("text", [
+    "13812345678", "anna.li@example.com", "2088000000000099", "anna", "张三", "4111111111111111",
+])
+def test_an_address_to_come_back_to_names_no_person(text: str) -> None:
+    query = urlencode({"lang": "zh", "id": text})
+    assert without_persons(query) == "lang=zh"
+
+
+@pytest.mark.parametrize("text", [
+    "M1", "2026050322001437561234567890", "ORD-20260503_7", "b" + "0a" * 10,
+])
+def test_an_address_to_come_back_to_keeps_an_order_s_number(text: str) -> None:
+    query = urlencode({"lang": "zh", "id": text})
+    assert without_persons(query) == query

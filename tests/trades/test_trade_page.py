@@ -71,3 +71,35 @@ def test_a_list_gives_a_table_of_verdicts_with_what_was_not_found(
 def test_an_id_of_nothing_says_so(desk_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     test = draw(desk_home, "trades", monkeypatch, id="NOBODY", lang="en")
     assert "There is no trade with this id." in words(test)
+
+
+def test_a_buyer_s_own_id_gives_way_to_the_pseudonym_in_the_field_and_the_address(
+    desk_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    test = draw(desk_home, "trades", monkeypatch, id="ann0", lang="en")
+    assert not test.exception
+    field = test.session_state["id"]
+    assert field.startswith("b")
+    assert len(field) == 21
+    assert len(test.dataframe[0].value) == 2
+    test.run()
+    assert test.session_state["id"] == field
+
+
+@pytest.mark.parametrize("typed", ["13812345678", BUYER, LOGON])
+def test_a_person_s_id_that_finds_nothing_does_not_stay(
+    desk_home: Path, monkeypatch: pytest.MonkeyPatch, typed: str
+) -> None:
+    test = draw(desk_home, "trades", monkeypatch, id=typed, lang="en")
+    assert "There is no trade with this id." in words(test)
+    assert test.session_state["id"] == ""
+    test.run()
+    assert "There is no trade with this id." not in words(test)
+
+
+def test_a_pasted_list_does_not_stay_in_the_address(
+    desk_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    test = draw(desk_home, "trades", monkeypatch, id="M1 ann0", lang="en")
+    assert test.session_state["id"] == ""
+    assert list(test.dataframe[0].value["Id asked about"])[:1] == ["M1"]
