@@ -103,3 +103,48 @@ def test_a_pasted_list_does_not_stay_in_the_address(
     test = draw(desk_home, "trades", monkeypatch, id="M1 ann0", lang="en")
     assert test.session_state["id"] == ""
     assert list(test.dataframe[0].value["Id asked about"])[:1] == ["M1"]
+
+
+def account(home: Path, role: str) -> str:
+    from dashboard.identity.accounts import Accounts
+    from dashboard.operations.ledger import Ledger
+    from loaders.settings import load_settings
+
+    accounts = Accounts(Ledger(load_settings(home)))
+    if accounts.is_empty:
+        accounts.add(None, "ada", "admin", "a long enough password 7")
+    if role == "admin":
+        return "ada"
+    if role not in {item.name for item in accounts.accounts()}:
+        accounts.add(accounts.person("ada"), role, role)
+    return role
+
+
+def test_who_may_unmasks_for_a_reason_on_the_page(
+    desk_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    test = draw(desk_home, "trades", monkeypatch, account(desk_home, "admin"), id="M1", lang="en")
+    before = len(trail(desk_home))
+    show = next(item for item in test.button if item.label == "Show")
+    show.click().run()
+    assert "Give a reason" in test.error[0].value
+    next(item for item in test.text_input if item.label == "Reason").set_value("the buyer asked us")
+    next(item for item in test.button if item.label == "Show").click().run()
+    assert BUYER in [item.value for item in test.code]
+    assert trail(desk_home)[before:] == [("unmasked", "alipay/M1")]
+    test.run()
+    assert BUYER not in [item.value for item in test.code]
+
+
+def test_without_the_rights_nothing_is_unmasked_or_taken_away(
+    desk_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account(desk_home, "admin")
+    test = draw(
+        desk_home, "trades", monkeypatch, account(desk_home, "viewer"), id="M1 M3", lang="en")
+    assert "stElementToolbar" in drawn(test)
+    assert not test.get("download_button")
+    test = draw(desk_home, "trades", monkeypatch, account(desk_home, "viewer"), id="M1", lang="en")
+    assert "Show" not in [item.label for item in test.button]
+    test = draw(desk_home, "trades", monkeypatch, "ada", id="M1 M3", lang="en")
+    assert "stElementToolbar" not in drawn(test)
