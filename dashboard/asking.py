@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dashboard.operations import audit
+from dashboard.operations.trail import demand, typed
 from dashboard.terminal import report_document
 from dashboard.wording.formats import money
 from loaders import poll as polling
@@ -18,6 +19,7 @@ from loaders.calls import load_calls
 from loaders.channels import CHANNELS
 from loaders.errors import ConfigurationError, MdashError, RefusedInput, StoreBusy
 from loaders.load import Progress
+from loaders.privacy import can_be_an_order
 from loaders.records import Answer, TradeState, trade_outcome
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ def poll_document(services: Services) -> tuple[Document, int]:
             " [channels.alipay] in mdash.toml."
         )
     polled = polling.poll(services.settings, channels, budget=polling.BY_HAND, every=True)
+    _record_all(services, [(item.order.channel, item.order.order_no) for item in polled.asked])
     counts = polled.counts()
     answers = [
         answer_document(
@@ -61,6 +64,15 @@ def poll_document(services: Services) -> tuple[Document, int]:
     return {
         "asked": len(answers), **counts, "left": polled.left, "answers": answers, "lines": lines,
     }, polled.exit_code
+
+
+def _record_all(services: Services, keys: Sequence[tuple[str, str]]) -> None:
+    if not keys:
+        return
+    ledger, person = services.people.ledger, services.acting()
+    with ledger.transaction() as connection:
+        for channel, order_no in keys:
+            audit.append(ledger, connection, person.name, "trade_queried", f"{channel}/{order_no}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,19 +116,19 @@ def query_document(services: Services, identifier: str) -> tuple[Document, int]:
     15 seconds. Raises Forbidden, and RefusedInput for an id that many trades have.
     """
     known, store, is_ours = _meant(services, identifier)
-    services.acting().demand("query", store, any_store=not is_ours)
-    _record(services, known)
+    ledger, person = services.people.ledger, services.acting()
+    subject = f"{known.channel}/{known.order_no}" if is_ours else typed(ledger, known.order_no)
+    demand(ledger, person, "query", subject, store, any_store=not is_ours)
+    if not (is_ours or can_be_an_order(known.order_no)):
+        raise RefusedInput(
+            "This is no number of an order or a trade; nothing was asked. Give the number that the"
+            " shop or the channel gave the order."
+        )
+    audit.record(ledger, person.name, "trade_queried", subject)
     answer = _asked(services, known, is_ours)
     document = answer_document(services, known, answer)
     document["recorded"] = _is_recorded(services)
     return document | {"lines": _lines(services, document)}, 3 if document["outcome"] == "unknown" else 0
-
-
-def _record(services: Services, known: Known) -> None:
-    audit.record(
-        services.people.ledger, services.acting().name, "trade_queried",
-        f"{known.channel}/{known.order_no}",
-    )
 
 
 def _asked(services: Services, known: Known, is_ours: bool) -> Answer[TradeState]:

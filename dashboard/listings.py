@@ -111,7 +111,7 @@ _LISTED = (
     " trades.failure_code, trades.refunded_fen, trades.billed_on"
 )
 _FIND = f"""
-select distinct {_LISTED}
+select distinct {_LISTED}, trades.buyer
 from lake.trades as trades
 semi join (
     select channel, order_no

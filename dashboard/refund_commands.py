@@ -136,13 +136,12 @@ def _person(services: Services, name: str, subject: str) -> Person:
     from dashboard.identity.accounts import Accounts
     from dashboard.operations import audit
     from loaders.errors import Forbidden
-    from loaders.privacy import mask_personal
 
     ledger = services.people.ledger
     try:
         return Accounts(ledger).person(name)
     except Forbidden as error:
-        audit.record(ledger, name[:80], "refused", mask_personal(subject), why=error.template)
+        audit.record(ledger, name[:80], "refused", _named(services, subject), why=error.template)
         raise
 
 
@@ -151,16 +150,27 @@ def _refusals(services: Services, person: Person, subject: str) -> Iterator[None
     """What is refused before the order is known is on the trail as well."""
     from dashboard.operations import audit
     from loaders.errors import RefusedInput
-    from loaders.privacy import mask_personal
 
     try:
         yield
     except RefusedInput as error:
         audit.record(
-            services.people.ledger, person.name, "refund_refused", mask_personal(subject),
+            services.people.ledger, person.name, "refund_refused", _named(services, subject),
             why=error.template,
         )
         raise
+
+
+def _named(services: Services, text: str) -> str:
+    """A number of ours as the trail names it; of anything else only that it was typed."""
+    from dashboard.operations.trail import typed
+
+    if any(item.refund_no == text for item in services.refunds.refunds()):
+        return text
+    found = services.find_trades(text)
+    if len(found) == 1:
+        return f"{found[0]['channel']}/{found[0]['order_no']}"
+    return typed(services.people.ledger, text)
 
 
 def _order(services: Services, identifier: str) -> tuple[str, str]:

@@ -24,7 +24,7 @@ from dashboard.metrics.change import Change
 from dashboard.metrics.question import NAMED_DIMENSIONS, Question
 from dashboard.metrics.spread import Bar, spread
 from dashboard.operations import audit, vault
-from dashboard.operations.erasure import Erased, erase, spellings
+from dashboard.operations.erasure import Erased, erase, preview, spellings
 from dashboard.operations.trail import Trail, demand
 from dashboard.people import People
 from dashboard.wording import Say, speaker
@@ -288,14 +288,22 @@ class Services:
     def unmask(self, channel: str, order_no: str, field: str, reason: str) -> str:
         """What the channel told of a trade's buyer, for a reason. Raises Forbidden, RefusedInput."""
         return vault.unmask(
-            self.settings, self.people.ledger, self.reader, self.person, channel, order_no, field,
+            self.settings, self.people.ledger, self.reader, self.acting(), channel, order_no, field,
             reason,
         )
 
     def erase(self, buyer: str, reason: str) -> Erased:
         """Forget a buyer. Raises Forbidden, RefusedInput, StoreBusy."""
         ledger = self.people.ledger
-        return erase(self.settings, ledger, self.reader, self.person, buyer, reason)
+        return erase(self.settings, ledger, self.reader, self.acting(), buyer, reason)
+
+    def erase_preview(self, buyer: str) -> str:
+        """What erasing a buyer would touch, in words. Raises Forbidden, RefusedInput."""
+        found = preview(self.settings, self.people.ledger, self.reader, self.acting(), buyer)
+        return self.say(
+            "Erasing takes {ids} ids of this buyer out of {orders} orders. Ids that other buyers use"
+            " as well stay.", ids=found.ids, orders=found.orders,
+        )
 
     def erased_sentence(self, done: Erased) -> str:
         """What an erasure did, and what it could not do."""

@@ -21,6 +21,7 @@ from loaders.settings import Settings
 MOST_FILES = 100
 MOST_BYTES = 2 * 2**30
 QUEUE_S = 1800
+MOST_NAME_BYTES = 150
 LIMITS = Limits()
 
 
@@ -35,7 +36,7 @@ def load_contents(
     with _turn(settings), _workplace(settings) as folder:
         paths = []
         for number, (name, content) in enumerate(files):
-            path = folder / str(number) / (Path(name).name[-150:] or "file")
+            path = folder / str(number) / stored_name(name)
             path.parent.mkdir()
             path.write_bytes(content)
             paths.append(path)
@@ -43,6 +44,14 @@ def load_contents(
             report | {"path": Path(report["path"]).name}
             for report in load_paths(settings, paths, actor, language)
         ]
+
+
+def stored_name(name: str) -> str:
+    """The name that an uploaded file is stored under, whatever a browser sent: short, and one file's."""
+    last = name.replace("\\", "/").rsplit("/", 1)[-1]
+    plain = mask_personal("".join(sign for sign in last if sign.isprintable()))
+    short = plain.encode("utf-8", "ignore")[-MOST_NAME_BYTES:].decode("utf-8", "ignore")
+    return short if short.strip(". ") else "file"
 
 
 def check(count: int, size: int) -> None:

@@ -9,7 +9,14 @@ from __future__ import annotations
 import hmac
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
+from urllib.parse import parse_qsl, urlencode
+from uuid import uuid4
+
+from loaders.errors import ConfigurationError
+
+KEY_BYTES = 32
 
 
 def _digit(span: str) -> str:
@@ -18,11 +25,13 @@ def _digit(span: str) -> str:
 
 
 _D = _digit("0-9")
+_GAP = "[ .\u00a0\u00b7\u2010-\u2014\u2212\u3000\uff0d\uff0e-]{1,2}"
+"""What stands between the groups of a number, in its full-width forms as well."""
 _REST = "|".join(
     (
         f"{_D}{{11,17}}",
-        f"{_D}{{2}}[ -]{_D}{{4}}[ -]{_D}{{4}}(?:[ -]{_D}{{1,4}}){{1,2}}",
-        f"{_D}{{2}}[ -]{_D}{{6}}[ -]{_D}{{4,5}}",
+        f"{_D}{{2}}{_GAP}{_D}{{4}}{_GAP}{_D}{{4}}(?:{_GAP}{_D}{{1,4}}){{1,2}}",
+        f"{_D}{{2}}{_GAP}{_D}{{6}}{_GAP}{_D}{{4,5}}",
     )
 )
 _STARTS = ("2", "2-7"), ("3", "0-9"), ("4-6", "0-9"), ("8", "1-2"), ("9", "5")
@@ -38,7 +47,12 @@ CARD_HINT = f"{_APART[0]}(?:{_CARD}){_APART[1]}"
 HINT = f"@|{_APART[0]}(?:{_CARD}|{_PHONE}){_APART[1]}"
 """What every text matches that is masked in any way."""
 
+_NUMBER = re.compile(r"[0-9A-Za-z_|*-]{1,64}")
+_PSEUDONYM = re.compile(r"[bx][0-9a-f]{20}")
+_BUYER = re.compile(rf"2088[0-9]{{12}}|o[0-9A-Za-z_-]{{27}}|{_PSEUDONYM.pattern}")
+"""Ids of buyers at the channels, and our names for them."""
 _HINT = re.compile(HINT)
+_GROUP = re.compile(f"{_D}+")
 _CARDS = re.compile(rf"(?<!{_D})(?:{_CARD})(?!{_D})")
 _PHONES = re.compile(rf"(?<!{_D})(?:{_PHONE})(?!{_D})")
 _MAILS = re.compile(_MAIL)
@@ -67,20 +81,36 @@ def pseudonym_key(home: Path) -> bytes:
 
 
 def home_key(home: Path, name: str) -> bytes:
-    """A secret of the home's own, made once; only the program's user may read it."""
+    """A secret of the home's own, made once; only the program's user may read it.
+
+    Raises ConfigurationError for a file that holds none.
+    """
     path = home / "keys" / name
+    if not path.exists():
+        _make_key(path)
+    key = path.read_bytes()
+    if len(key) != KEY_BYTES:
+        raise ConfigurationError(
+            "The key file {path} has {size} bytes, not {wanted}. Put it back from a copy of the home;"
+            " without it, what was made with it cannot be told from a forgery.",
+            path=f"keys/{name}", size=len(key), wanted=KEY_BYTES,
+        )
+    return key
+
+
+def _make_key(path: Path) -> None:
+    """Write a new key whole, unless another process was first."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    part = path.with_name(f"{path.name}.{uuid4().hex}")
     try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        key = os.urandom(32)
-        try:
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return path.read_bytes()
-        with os.fdopen(handle, "wb") as file:
-            file.write(key)
-        return key
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(os.urandom(KEY_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(part, path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def pseudonym(key: bytes, scope: str, buyer_id: str) -> str:
@@ -91,7 +121,24 @@ def pseudonym(key: bytes, scope: str, buyer_id: str) -> str:
 
 def mask_cards(text: str) -> str:
     """`text` with every full card number reduced to its last four digits."""
-    return _CARDS.sub(lambda m: _starred(m.group(), 4) if is_card(m.group()) else m.group(), text)
+    start = 0
+    while found := _card(text, start):
+        begin, end = found
+        masked = _starred(text[begin:end], 4)
+        text = text[:begin] + masked + text[end:]
+        start = begin + masked.rindex("*") + 1
+    return text
+
+
+def _card(text: str, start: int) -> tuple[int, int] | None:
+    """Where the first full card number from here on stands; other digits may stand before and after."""
+    while found := _CARDS.search(text, start):
+        groups = [group.end() for group in _GROUP.finditer(text, *found.span())]
+        for end in dict.fromkeys((found.end(), groups[:4][-1])):
+            if is_card(text[found.start() : end]):
+                return found.start(), end
+        start = found.start() + 1
+    return None
 
 
 def mask_personal(text: str) -> str:
@@ -123,14 +170,37 @@ def mask_name(name: str) -> str:
     return "*" * (len(name) - 1) + name[-1]
 
 
+def can_be_an_order(text: str) -> bool:
+    """False for what is a person's (a phone, a mail address, a card, a buyer's id) or no number."""
+    return bool(_NUMBER.fullmatch(text)) and not _BUYER.fullmatch(text) and mask_personal(text) == text
+
+
+def is_pseudonym(text: str) -> bool:
+    """True for what can be our own name for a buyer."""
+    return bool(_PSEUDONYM.fullmatch(text))
+
+
+def without_persons(query: str) -> str:
+    """An address's query without an `id` that may be a person's: kept is what has a digit and can be
+    an order's number, or a buyer's pseudonym."""
+    if "id=" not in query:
+        return query
+    kept = [
+        (name, value) for name, value in parse_qsl(query, keep_blank_values=True)
+        if name != "id" or is_pseudonym(value)
+        or (can_be_an_order(value) and any(sign.isdigit() for sign in value))
+    ]
+    return urlencode(kept)
+
+
 def holds_card(text: str) -> bool:
     """True if a full card number stands in the text."""
-    return any(is_card(found.group()) for found in _CARDS.finditer(text))
+    return _card(text, 0) is not None
 
 
 def is_card(number: str) -> bool:
-    """True for digits (with spaces or hyphens between) that a payment card can bear."""
-    digits = [int(sign) for sign in number if sign not in " -"]
+    """True for digits (with signs between) that a payment card can bear."""
+    digits = [int(sign) for sign in number if sign.isdigit()]
     start = "".join(map(str, digits[:4]))
     if not any(len(digits) in _LENGTHS.get(start[:size], ()) for size in (1, 2, 3, 4)):
         return False

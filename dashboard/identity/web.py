@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, parse_qsl, quote, urlsplit
 from starlette.requests import HTTPConnection, Request
 
 from loaders.errors import RefusedInput
-from loaders.privacy import home_key
+from loaders.privacy import home_key, without_persons
 from loaders.settings import Settings
 
 _PLAIN, _FORM = "mdash", "mdash_form"
@@ -128,6 +128,7 @@ def way_back(wanted: str | None) -> str:
 
 def sign_in_address(path: str, query: str) -> str:
     """The sign-in page, with the way back to what was asked for."""
+    query = without_persons(query)
     wanted = f"{path}?{query}" if query else path
     return f"/login?next={quote(wanted, safe='')}" if wanted != "/" else "/login"
 

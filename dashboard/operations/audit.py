@@ -2,7 +2,8 @@
 
 Each row carries the hash of the row before it; a row's seal, and that of the newest row, are made
 with a key that stands in a file beside the ledger, so that whoever can write to the database alone
-cannot make a chain that verifies.
+cannot make a chain that verifies. A mark beside the key tells how far the trail came, so that it
+cannot be emptied or put back to an earlier state either.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
 
-from dashboard.operations.ledger import Ledger, now
+from dashboard.operations import trail_mark
+from dashboard.operations.ledger import Ledger, after_commit, now
 from dashboard.operations.tables import AUDIT_TRAIL, TRAIL_HEAD
-from loaders.privacy import home_key
+from dashboard.operations.trail_mark import Mark, key_of
 
 BEGINNING = "0" * 64
 _HEAD, _BEGIN = 1, 2
@@ -55,7 +57,8 @@ def append(
         "detail": json.dumps(detail, ensure_ascii=False, sort_keys=True, default=str),
         "previous": head["hash"] if head else BEGINNING,
     }
-    key = home_key(ledger.settings.home, "trail.key")
+    home = ledger.settings.home
+    key = key_of(home)
     row["hash"] = digest(row)
     row["seal"] = _seal(key, "row", row["hash"])
     connection.execute(insert(AUDIT_TRAIL).values(row))
@@ -64,6 +67,9 @@ def append(
         insert(TRAIL_HEAD).values(id=_HEAD)
     )
     connection.execute(change.values(fresh))
+    if _reaches(connection, trail_mark.held(home, key), row["previous"]) is None:
+        mark = Mark(seq, row["hash"])
+        after_commit(connection, "mark", lambda: trail_mark.raise_to(home, key, mark))
     return seq
 
 
@@ -85,7 +91,7 @@ def trim(ledger: Ledger, before: datetime) -> int:
 
     Returns how many. The newest entry always stays, and that it was done is an entry of its own.
     """
-    key = home_key(ledger.settings.home, "trail.key")
+    key = key_of(ledger.settings.home)
     with ledger.transaction() as connection:
         head, begin = _mark(connection, _HEAD), _mark(connection, _BEGIN)
         old = (AUDIT_TRAIL.c.at < before) & (AUDIT_TRAIL.c.seq < (head["seq"] if head else 0))
@@ -121,21 +127,58 @@ def entries(connection: Connection) -> Iterator[RowMapping]:
 
 def verify(ledger: Ledger) -> Verdict:
     """Walk the whole trail."""
-    key = home_key(ledger.settings.home, "trail.key")
+    home = ledger.settings.home
+    key = key_of(home) if trail_mark.has_key(home) else b""
+    mark = trail_mark.held(home, key)
     with ledger.reading() as connection:
-        begin = _mark(connection, _BEGIN)
-        count, previous = (begin["seq"], begin["hash"]) if begin else (0, BEGINNING)
-        if begin and not hmac.compare_digest(
-            begin["seal"], _seal(key, "begin", f"{count}:{previous}")
-        ):
-            return Verdict(0, count, TROUBLES[3])
-        skipped = count
-        for row in entries(connection):
-            trouble = _trouble(row, count + 1, previous, key)
-            if trouble:
-                return Verdict(count - skipped, min(int(row["seq"]), count + 1), trouble)
-            count, previous = count + 1, row["hash"]
-        head = _mark(connection, _HEAD)
+        found = _walked(connection, key)
+        lost = _reaches(connection, mark)
+    if not found.ok:
+        return found
+    if lost is not None:
+        return Verdict(found.entries, lost[0], lost[1])
+    if key and mark is None and found.entries == 0:
+        return Verdict(0, 1, TROUBLES[4])
+    return found
+
+
+def _reaches(
+    connection: Connection, mark: Mark | None, newest: str | None = None
+) -> tuple[int, str] | None:
+    """Where and why the trail is not the one that the mark was set in; None if it is.
+
+    `newest`: the hash of the newest entry, which spares a look where it is the mark's.
+    """
+    if mark is None or (mark.is_ours and (mark.seq == 0 or mark.hash == newest)):
+        return None
+    if not mark.is_ours:
+        return mark.seq, TROUBLES[6]
+    begin = _mark(connection, _BEGIN)
+    if begin and begin["seq"] > mark.seq:
+        return None
+    found = connection.execute(
+        select(AUDIT_TRAIL.c.hash).where(AUDIT_TRAIL.c.seq == mark.seq)
+    ).scalar() or (begin["hash"] if begin and begin["seq"] == mark.seq else None)
+    if found == mark.hash:
+        return None
+    if found is not None:
+        return mark.seq, TROUBLES[7]
+    last = connection.execute(select(func.max(AUDIT_TRAIL.c.seq))).scalar()
+    return (last or (begin["seq"] if begin else 0)) + 1, TROUBLES[4]
+
+
+def _walked(connection: Connection, key: bytes) -> Verdict:
+    begin = _mark(connection, _BEGIN)
+    count, previous = (begin["seq"], begin["hash"]) if begin else (0, BEGINNING)
+    if begin and not hmac.compare_digest(begin["seal"], _seal(key, "begin", f"{count}:{previous}")):
+        return Verdict(0, count, TROUBLES[3])
+    skipped = count
+    for row in entries(connection):
+        trouble = _trouble(row, count + 1, previous, key)
+        if trouble:
+            return Verdict(count - skipped, min(int(row["seq"]), count + 1), trouble)
+        count, previous = count + 1, row["hash"]
+    head = _mark(connection, _HEAD)
     if head is None and count == 0:
         return Verdict(0, None, None)
     if head is None or head["seq"] != count or head["hash"] != previous:
@@ -147,7 +190,7 @@ def verify(ledger: Ledger) -> Verdict:
 
 def is_ours(ledger: Ledger) -> bool:
     """True unless the oldest or the newest entry was sealed with a key that is not this home's."""
-    key = home_key(ledger.settings.home, "trail.key")
+    key = key_of(ledger.settings.home)
     with ledger.reading() as connection:
         first = connection.execute(
             select(AUDIT_TRAIL).order_by(AUDIT_TRAIL.c.seq).limit(1)
@@ -166,6 +209,8 @@ TROUBLES = (
     "The seal of an entry is not ours.",
     "The newest entries are missing.",
     "The seal of the newest entry is not ours.",
+    "The mark of how far the trail came (keys/trail.mark) is not ours.",
+    "The trail is not the one that stood here before.",
 )
 """All that can be wrong with a trail."""
 

@@ -33,7 +33,7 @@ def settle_or_wait(ledger: Ledger) -> bool:
     """The same; where the ledger cannot be written the deeds wait, and the answer is False."""
     try:
         settle(ledger)
-    except (MdashError, OSError) as error:
+    except (MdashError, OSError, ValueError) as error:
         event("deeds wait for the trail", logging.WARNING, error=error)
         return False
     return True

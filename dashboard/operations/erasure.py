@@ -34,6 +34,23 @@ class Erased:
     kept_since: date | None
 
 
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """What an erasure would touch: ids of one buyer, and orders in which they stand."""
+
+    ids: int
+    orders: int
+
+
+def preview(
+    settings: Settings, ledger: Ledger, reader: Reader, person: Person, buyer: str
+) -> Touched:
+    """What erasing a buyer would touch. Raises Forbidden, RefusedInput."""
+    demand(ledger, person, "administer", "erase a buyer")
+    found = _found(settings, reader, buyer)
+    return Touched(len(found), erasure.orders_of(reader, found))
+
+
 def erase(
     settings: Settings, ledger: Ledger, reader: Reader, person: Person, buyer: str, reason: str
 ) -> Erased:
@@ -43,9 +60,7 @@ def erase(
     """
     demand(ledger, person, "administer", "erase a buyer")
     why = checked_reason(reason)
-    found = erasure.known(reader, spellings(settings, buyer.strip()))
-    if not found:
-        raise RefusedInput("No buyer is known under this id, or the buyer was erased before.")
+    found = _found(settings, reader, buyer)
     with Warehouse(settings, retry_ladders()) as warehouse:
         trades = erasure.erase(warehouse, found)
         token = deeds.ACTOR.set(person.name)
@@ -56,6 +71,13 @@ def erase(
     settle_or_wait(ledger)
     days = [day_of(path) for path in log_files(log_folder(settings.home))]
     return Erased(len(found), trades, min(days, default=None))
+
+
+def _found(settings: Settings, reader: Reader, buyer: str) -> list[str]:
+    found = erasure.known(reader, spellings(settings, buyer.strip()))
+    if not found:
+        raise RefusedInput("No buyer is known under this id, or the buyer was erased before.")
+    return found
 
 
 def spellings(settings: Settings, text: str) -> list[str]:

@@ -23,6 +23,7 @@ from loaders.settings import Settings
 BUSY_S = 30
 SCHEMA = "mdash_ledger"
 _LOCK = 7_361_001
+_AFTER = "after commit"
 UPGRADES: tuple[Callable[[Connection], None], ...] = (METADATA.create_all,) * 3
 """One step a version. A step may rely on those before it; a new ledger takes them all."""
 TABLES = (_people_tables, _refund_tables)
@@ -85,8 +86,17 @@ def begun(engine: Engine, *, writes: bool) -> Iterator[Connection]:
     """A transaction of the engine that is committed at the end and rolled back by an error."""
     with engine.connect() as raw:
         connection = raw.execution_options(writes=writes)
+        acts: dict[str, Callable[[], None]] = {}
+        connection.info[_AFTER] = acts
         with connection.begin():
             yield connection
+        for act in acts.values():
+            act()
+
+
+def after_commit(connection: Connection, name: str, act: Callable[[], None]) -> None:
+    """Do something once the transaction of this connection stands; the latest of a name is done."""
+    connection.info[_AFTER][name] = act
 
 
 def upgrade(connection: Connection) -> None:

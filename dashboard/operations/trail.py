@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
@@ -17,6 +18,7 @@ from dashboard.operations.ledger import Ledger
 from dashboard.operations.tables import AUDIT_TRAIL
 from dashboard.wording import Say
 from loaders.errors import Forbidden
+from loaders.privacy import home_key
 
 _C = AUDIT_TRAIL.c
 COLUMNS = ("seq", "at", "actor", "action", "subject", "detail", "previous", "hash", "seal")
@@ -134,13 +136,25 @@ class Trail:
         return datetime.combine(day, time(), zone).astimezone(UTC).replace(tzinfo=None)
 
 
-def demand(ledger: Ledger, person: Person, right: Right, subject: str = "") -> None:
+def demand(
+    ledger: Ledger, person: Person, right: Right, subject: str = "", store: str | None = None, *,
+    any_store: bool = True,
+) -> None:
     """Raise Forbidden unless the person has the right; that it was tried goes into the trail."""
     try:
-        person.demand(right)
+        person.demand(right, store, any_store=any_store)
     except Forbidden:
         audit.record(ledger, person.name, "refused", subject, right=right)
         raise
+
+
+def typed(ledger: Ledger, text: str) -> str:
+    """What somebody typed that is no number of ours, as the trail may keep it: it may be a person's.
+
+    The same text is the same subject, and does not give the text back.
+    """
+    key = home_key(ledger.settings.home, "pseudonym.key")
+    return f"unknown id {hmac.digest(key, f'typed:{text}'.encode(), 'sha256')[:8].hex()}"
 
 
 def line(row: RowMapping | dict[str, Any]) -> str:

@@ -18,7 +18,7 @@ from dashboard.operations.ledger import Ledger
 from dashboard.operations.trail import demand
 from loaders.channels import CHANNELS
 from loaders.durable_log import log_folder
-from loaders.errors import Forbidden, RefusedInput
+from loaders.errors import RefusedInput
 from loaders.messages import MAX_LINE_BYTES
 from loaders.notifications import read_keys
 from loaders.privacy import mask_personal, pseudonym, pseudonym_key
@@ -52,11 +52,7 @@ def unmask(
     if field not in FIELDS:
         raise RefusedInput("There is no field {name} to unmask.", name=field[:40])
     store = listings.one(reader, channel, order_no)["store"]
-    try:
-        person.demand("unmask", store, any_store=False)
-    except Forbidden:
-        audit.record(ledger, person.name, "refused", subject, right="unmask")
-        raise
+    demand(ledger, person, "unmask", subject, store, any_store=False)
     told = _told(settings, reader, channel, order_no)
     payer = told.get("payer_id")
     if payer and is_erased(reader, pseudonym(pseudonym_key(settings.home), channel, payer)):

@@ -10,6 +10,7 @@ import streamlit as st
 
 from dashboard.services import Services
 from dashboard.wording.labels import ROLE_TITLES
+from loaders.privacy import without_persons
 
 
 def menu(services: Services, sign_out: Callable[[], None]) -> None:
@@ -33,7 +34,8 @@ def signed_out(services: Services) -> None:
 def _way(path: str, services: Services, label: str) -> None:
     """A link to a page beside the dashboard that knows the way back."""
     here = urlsplit(st.context.url or "")
-    back = f"{here.path or '/'}?{here.query}" if here.query else here.path or "/"
+    query = without_persons(here.query)
+    back = f"{here.path or '/'}?{query}" if query else here.path or "/"
     address = f"{path}?{urlencode({'lang': services.language})}&next={quote(back, safe='')}"
     st.html(
         f'<a class="mdash-way" target="_self" href="{escape(address, quote=True)}">{escape(label)} →</a>'

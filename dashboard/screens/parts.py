@@ -168,6 +168,8 @@ def chart(
             rows_table(services, answer.rows, [*answer.question.by, *answer.metric.fields], name)
 
 
+_NO_TOOLBAR = "<style>[data-testid=\"stElementToolbar\"] { display: none; }</style>"
+"""A table's own toolbar has a button that takes it away as CSV, past the right and the trail."""
 _SENTENCE = st.column_config.TextColumn(width="large")
 
 
@@ -185,6 +187,8 @@ def rows_table(
     }
     config = {column.heading: shapes[column.shape] for column in shown if column.shape != "text"}
     config |= {column.heading: _SENTENCE for column in shown if column.name in ("why", "why_not")}
+    if not services.person.may("export"):
+        st.html(_NO_TOOLBAR)
     state = st.dataframe(
         data,
         hide_index=True,

@@ -10,6 +10,7 @@ from dashboard.screens import trade_html as drawn
 from dashboard.screens.ask_channel import ask_channel
 from dashboard.screens.refund import refund_panel
 from dashboard.screens.trade_messages import messages
+from dashboard.screens.unmask import unmask_menu
 from dashboard.services import Services
 from dashboard.trade_desk import Judged
 from dashboard.wording.formats import day, instant
@@ -34,6 +35,7 @@ def trade_page(services: Services, channel: str, order_no: str) -> None:
     _top(services, judged)
     ask_channel(services, judged)
     _facts(services, judged)
+    unmask_menu(services, channel, order_no)
     answer = st.container()
     refund_panel(services, _with_refunds(judged))
     _happened(services, judged)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import streamlit as st
 
 from dashboard.screens.focus import SCRIPT
 from dashboard.screens.trade_list import list_field
 from dashboard.services import Services
 from dashboard.trade_desk import is_list
+from loaders.privacy import can_be_an_order, is_pseudonym
 
 
 def search_field(services: Services) -> str:
@@ -23,8 +27,31 @@ def search_field(services: Services) -> str:
         list_field(services)
         if wanted.strip() or st.session_state.get("asked_ids"):
             st.button(say("All trades"), icon=":material/arrow_back:", on_click=_leave, shortcut="Alt+B")
+    if is_list(wanted):
+        st.session_state["asked_ids"] = wanted
+        replace_id("")
     st.html(f"<script>{SCRIPT}</script>", unsafe_allow_javascript=True)
     return wanted.strip()
+
+
+def replace_id(text: str) -> None:
+    """Put another id into the field, and so into the address, and draw the page anew."""
+    st.session_state["pending_id"] = text
+    st.rerun()
+
+
+def keep_private(services: Services, wanted: str, found: Sequence[Mapping[str, Any]]) -> None:
+    """Where a buyer's own id was typed, its pseudonym stands in its place at once; what is a person's
+    and finds nothing goes. Neither stays in the address."""
+    if any(wanted in (row["order_no"], row["trade_no"]) for row in found):
+        return
+    named = set(services.spellings(wanted)) - {wanted}
+    buyer = next((row["buyer"] for row in found if row["buyer"] in named), None)
+    if buyer is not None:
+        replace_id(str(buyer))
+    if not found and not is_pseudonym(wanted) and not can_be_an_order(wanted):
+        st.session_state["found_none"] = True
+        replace_id("")
 
 
 def _leave() -> None:
@@ -34,9 +61,7 @@ def _leave() -> None:
 
 
 def asked_list(wanted: str) -> str:
-    """The list of ids that is looked up: one pasted into the search field, or the one before."""
-    if is_list(wanted):
-        return wanted
+    """The list of ids that is looked up, if any; it never stands in the address."""
     return "" if wanted else str(st.session_state.get("asked_ids", ""))
 
 

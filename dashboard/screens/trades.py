@@ -13,7 +13,7 @@ from dashboard.screens.every_trade import every_trade_menu
 from dashboard.screens.files import table_menu
 from dashboard.screens.trade import trade_page
 from dashboard.screens.trade_list import verdict_table
-from dashboard.screens.trade_search import asked_list, open_trade, search_field
+from dashboard.screens.trade_search import asked_list, keep_private, open_trade, search_field
 from dashboard.services import Services
 from dashboard.wording.formats import plain
 from dashboard.wording.labels import FIELDS
@@ -55,14 +55,21 @@ def _found(services: Services, view: View, wanted: str) -> list[dict[str, Any]]:
     say = services.say
     if wanted:
         found = services.find_trades(wanted)
+        keep_private(services, wanted, found)
         if not found:
-            st.warning(say("There is no trade with this id."), icon=":material/search_off:")
+            _no_trade(services)
         return found
+    if st.session_state.pop("found_none", False):
+        _no_trade(services)
     found = services.recent_trades(view.question, _picks(services))
     st.caption(say("The latest {count} trades of the period.", count=len(found)))
     if not found:
         st.info(say("Nothing in this period."), icon=":material/inbox:")
     return found
+
+
+def _no_trade(services: Services) -> None:
+    st.warning(services.say("There is no trade with this id."), icon=":material/search_off:")
 
 
 def _key(row: dict[str, Any]) -> tuple[str, str]:

@@ -89,18 +89,25 @@ def _refunders(services: Services, days: tuple[date, date]) -> None:
 
 def _erase(services: Services) -> None:
     say = services.say
-    with st.form("erase", clear_on_submit=True):
+    turn = st.session_state.setdefault("erase_turn", 0)
+    if told := st.session_state.pop("erase_told", None):
+        st.success(told)
+    with st.form(f"erase-{turn}"):
         buyer = st.text_input(say("The buyer's pseudonym or own id"), type="password")
         reason = st.text_input(say("Reason"))
         sure = st.checkbox(say("I want to erase this buyer. It cannot be taken back."))
         sent = st.form_submit_button(say("Erase"))
     if not sent:
         return
-    if not sure:
-        st.warning(say("Tick the box to erase."), icon=":material/warning:")
-        return
     try:
+        if not sure:
+            told = f"{services.erase_preview(buyer)} {say('Tick the box to erase.')}"
+            st.warning(told, icon=":material/warning:")
+            return
         with st.spinner(say("Erasing…")):
-            st.success(services.erased_sentence(services.erase(buyer, reason)))
+            st.session_state["erase_told"] = services.erased_sentence(services.erase(buyer, reason))
     except MdashError as error:
         st.error(say(error.template, **error.values), icon=":material/error:")
+        return
+    st.session_state["erase_turn"] = turn + 1
+    st.rerun()

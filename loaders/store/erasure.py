@@ -23,22 +23,59 @@ _NO_LIST = "select 1 from duckdb_tables() where database_name = 'lake' and table
 
 
 def known(reader: Reader, pseudonyms: Iterable[str]) -> list[str]:
-    """Those of these pseudonyms that the lake holds, and others that its own orders bear.
+    """Those of these pseudonyms that the lake holds, and others that are surely the same buyer's.
 
-    A shop's own buyer id and the payer's at the channel are two pseudonyms of one buyer.
+    A shop's own buyer id and the payer's at the channel are two pseudonyms of one buyer. A payer of a
+    shop's buyer is taken with them unless orders of other buyers were paid by the same one; a shop's
+    buyer is taken with a payer only if neither of them has another in that channel.
     """
     wanted = list(pseudonyms)
     if reader.is_empty or not wanted:
         return []
+    payers, shops = (set(_held(reader, table, wanted)) for table in BUYERS)
+    pairs = _pairs(reader, "payer", payers)
+    sole = [pair for pair in pairs if _buyers(pairs, {pair[1]}) == {pair[2]}]
+    back = _pairs(reader, "buyer", {buyer for _, _, buyer in sole})
+    shops |= {
+        buyer for channel, payer, buyer in sole
+        if {item[1] for item in back if item[::2] == (channel, buyer)} == {payer}
+    }
+    paying = {payer for _, payer, _ in _pairs(reader, "buyer", shops)}
+    pairs = _pairs(reader, "payer", paying)
+    return sorted(payers | shops | {one for one in paying if _buyers(pairs, {one}) <= shops})
+
+
+def orders_of(reader: Reader, buyers: Sequence[str]) -> int:
+    """In how many orders these pseudonyms stand."""
+    return int(reader.one(
+        "select count(*) as orders from (select channel, order_no from lake.deliveries where payer in"
+        " (select unnest($buyers)) union select channel, order_no from lake.checkout_log where buyer"
+        " in (select unnest($buyers)))", {"buyers": list(buyers)},
+    )["orders"])
+
+
+def _held(reader: Reader, table: str, wanted: Sequence[str]) -> list[str]:
+    column = BUYERS[table]
     rows = reader.rows(
-        "with told as (select channel, order_no, payer as buyer from lake.deliveries where payer is"
-        " not null and verdict = 'valid' union all select channel, order_no, buyer from"
-        " lake.checkout_log where buyer is not null), own as (select distinct order_no from told"
-        " where buyer in (select unnest($wanted))) select distinct buyer from told semi join own"
-        " using (order_no) order by buyer",
-        {"wanted": wanted},
+        f"select distinct {column} as buyer from lake.{table} where {column} in"
+        " (select unnest($wanted))", {"wanted": list(wanted)},
     )
     return [row["buyer"] for row in rows]
+
+
+def _pairs(reader: Reader, column: str, wanted: Iterable[str]) -> set[tuple[str, str, str]]:
+    """Channel, payer and shop's buyer of the orders in which one of these stands."""
+    rows = reader.rows(
+        "select distinct message.channel, message.payer, log.buyer from lake.deliveries as message"
+        " inner join lake.checkout_log as log on message.channel = log.channel and message.order_no ="
+        " log.order_no where message.payer is not null and log.buyer is not null and message.verdict"
+        f" = 'valid' and {column} in (select unnest($wanted))", {"wanted": list(wanted)},
+    )
+    return {(row["channel"], row["payer"], row["buyer"]) for row in rows}
+
+
+def _buyers(pairs: Iterable[tuple[str, str, str]], payers: set[str]) -> set[str]:
+    return {buyer for _, payer, buyer in pairs if payer in payers}
 
 
 def is_erased(reader: Reader, pseudonym: str) -> bool:

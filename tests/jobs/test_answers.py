@@ -116,3 +116,38 @@ def test_who_has_not_the_right_asks_nobody(shop: Shop) -> None:
     with pytest.raises(Forbidden):
         services.query("M1")
     assert shop.calls() == []
+    assert entries(shop) == [("ann", "refused", "alipay/M1")]
+
+
+def entries(shop: Shop) -> list[tuple[str, str, str]]:
+    from dashboard.operations import audit
+    from dashboard.operations.ledger import Ledger
+
+    with Ledger(shop.settings).reading() as connection:
+        return [(row["actor"], row["action"], row["subject"]) for row in audit.entries(connection)
+                if row["action"] != "loaded"]
+
+
+def test_what_is_a_person_s_is_neither_sent_nor_kept(shop: Shop) -> None:
+    persons = ("13812345678", "anna.li@example.com", "2088000000000099", "张三", "4111111111111111")
+    for text in persons:
+        assert shop.mdash("query", text, "--json").code == 4
+    refund = ("--amount", "1", "--reason", "asked", "--as", "nobody")
+    assert shop.mdash("refund", persons[0], *refund).code == 4
+    assert shop.calls() == []
+    kept = entries(shop)
+    assert [(actor, action) for actor, action, _ in kept] == [("nobody", "refused")]
+    assert not [text for text in persons if text in str(kept)]
+    shop.mdash("query", "NEVER-SEEN-1", "--json")
+    assert entries(shop)[-1][1] == "trade_queried"
+    assert "NEVER-SEEN-1" not in str(entries(shop))
+
+
+def test_each_order_of_a_poll_is_on_the_trail(shop: Shop) -> None:
+    shop.order("OLD", timedelta(days=30), paid_after=HOUR / 6)
+    shop.order("LATE", 3 * HOUR, paid_after=HOUR / 6)
+    shop.load()
+    shop.mdash("poll", "--json")
+    assert sorted(entries(shop)) == [
+        ("local", "trade_queried", "alipay/LATE"), ("local", "trade_queried", "alipay/OLD"),
+    ]

@@ -179,10 +179,52 @@ def test_a_later_load_does_not_bring_an_erased_buyer_back(
                           ("buyer_orders", "buyer"), ("erased", "mark")):
         held = {row["v"] for row in rows(shop, f"select {column} as v from lake.{table}")}
         assert not told & held, table
-    assert numbers(shop)[1] == before[1]
+    carl = {"channel": "alipay", "orders": 1, "fen": 0}
+    assert [row for row in numbers(shop)[1] if row != carl] == before[1]
     with Warehouse(load_settings(shop), retry_ladders()) as warehouse:
         warehouse.maintain()
-    assert numbers(shop)[1] == before[1]
+    assert [row for row in numbers(shop)[1] if row != carl] == before[1]
+
+
+@pytest.fixture
+def shared(shop: Path, tmp_path: Path, channel_key: bytes) -> Path:
+    """Also: cora and dora whose orders one payer paid, and erik whose order has a number of anna's."""
+    path = tmp_path / "more.jsonl"
+    path.write_text("\n".join([
+        order("M5", buyer="cora"), order("M6", buyer="dora"),
+        order("M1", buyer="erik", channel="wechatpay", product="JSAPI"),
+    ]))
+    messages = tmp_path / "messages.jsonl"
+    messages.write_text("".join(
+        envelope(body(channel_key, fields(name, buyer_id=BOTH)), "2026-05-03T12:01:31+08:00") + "\n"
+        for name in ("M5", "M6")
+    ))
+    load_paths(load_settings(shop), [path, messages])
+    return shop
+
+
+BOTH = "2088000000000055"
+
+
+def test_nobody_is_erased_with_a_buyer_who_is_not_surely_the_same(shared: Path) -> None:
+    buyers = {row["order_no"]: row["buyer"] for row in rows(
+        shared, "select channel || order_no as order_no, buyer from lake.trade")}
+    assert acting(shared).erase_preview("anna").startswith("Erasing takes 2 ids of this buyer out of 3")
+    done = acting(shared).erase("anna", REASON)
+    assert (done.pseudonyms, done.trades) == (2, 3)
+    assert acting(shared).erase("cora", REASON).pseudonyms == 1
+    left = {row["order_no"]: row["buyer"] for row in rows(
+        shared, "select channel || order_no as order_no, buyer from lake.trade")}
+    changed = {name for name, buyer in buyers.items() if left[name] != buyer}
+    assert changed == {"alipayM1", "alipayM2", "alipayM3", "alipayM5"}
+    payer = pseudonym(pseudonym_key(shared), "alipay", BOTH)
+    paid = rows(shared, f"select order_no from lake.deliveries where payer = '{payer}' order by 1")
+    assert [row["order_no"] for row in paid] == ["M5", "M6"]
+
+
+def test_a_payer_of_several_buyers_is_erased_alone_when_named(shared: Path) -> None:
+    assert acting(shared).erase(BOTH, REASON).pseudonyms == 1
+    assert len(acting(shared).find_trades("dora")) == 1
 
 
 def test_erasing_needs_an_account_that_administers(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 import duckdb
 import pytest
 from hypothesis import given, settings
@@ -16,6 +18,7 @@ from loaders.privacy import (
     mask_logon,
     mask_name,
     mask_personal,
+    without_persons,
 )
 
 ISSUED = [
@@ -69,6 +72,28 @@ def test_a_card_in_groups_or_full_width_is_masked(card: str, between: str) -> No
         assert mask_cards(f"卡{text}号") != f"卡{text}号"
 
 
+BESIDE = st.sampled_from(["", "6011", "12/28", "123", "12/28 737", "6222 0201", "1", "20260503", "00"])
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    cards().filter(lambda card: len(card) in (16, 19)),
+    st.sampled_from([" ", "-", ".", "  ", "－", "　"]), BESIDE, BESIDE,
+)
+def test_a_card_is_masked_whatever_digits_stand_beside_it(
+    card: str, between: str, before: str, after: str
+) -> None:
+    grouped = between.join(card[at : at + 4] for at in range(0, len(card), 4))
+    for number in (grouped, card):
+        for text in (f"{before} {number} {after}".strip(), f"卡{before}-{number}.{after}。"):
+            found = mask_personal(text)
+            assert holds_card(text)
+            assert number not in found
+            assert not holds_card(found)
+            assert mask_personal(found) == found
+            assert duckdb.execute("select regexp_matches(?, ?)", [text, HINT]).fetchone() == (True,)
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.dates().map(lambda day: day.replace(year=2000 + day.year % 30)), st.integers(0, 10**20 - 1))
 def test_a_trade_s_number_is_never_a_card(day: object, rest: int) -> None:
@@ -103,6 +128,12 @@ def test_masking_again_changes_nothing_and_whatever_is_masked_was_hinted_at(text
     ("订单20260503220014", "订单20260503220014"),
     ("1381234567", "1381234567"),
     ("4111 1111 1111 1112", "4111 1111 1111 1112"),
+    ("4539-1488-0343-6467 12/28", "****-****-****-6467 12/28"),
+    ("6011 4539 1488 0343 6467", "6011 **** **** **** 6467"),
+    ("4539 1488 0343 6467 124", "**** **** **** 6467 124"),
+    ("20260503-4539.1488.0343.6467", "20260503-****.****.****.6467"),
+    ("４５３９－１４８８－０３４３－６４６７", "****－****－****－６４６７"),
+    ("4539148803436467000001", "4539148803436467000001"),
 ])
 def test_phones_and_mail_addresses(text: str, shown: str) -> None:
     assert mask_personal(text) == shown
@@ -126,3 +157,19 @@ def test_names(text: str, shown: str) -> None:
 def test_a_number_of_no_issuer_is_no_card() -> None:
     assert not is_card(luhn("999999999999999"))
     assert not is_card(luhn("208812345678901"))
+
+
+@pytest.mark.parametrize("text", [
+    "13812345678", "anna.li@example.com", "2088000000000099", "anna", "张三", "4111111111111111",
+])
+def test_an_address_to_come_back_to_names_no_person(text: str) -> None:
+    query = urlencode({"lang": "zh", "id": text})
+    assert without_persons(query) == "lang=zh"
+
+
+@pytest.mark.parametrize("text", [
+    "M1", "2026050322001437561234567890", "ORD-20260503_7", "b" + "0a" * 10,
+])
+def test_an_address_to_come_back_to_keeps_an_order_s_number(text: str) -> None:
+    query = urlencode({"lang": "zh", "id": text})
+    assert without_persons(query) == query

@@ -165,3 +165,34 @@ def test_a_deed_taken_over_by_one_who_died_is_entered_once(home: Path) -> None:
         die(is_after_writing=True)
     assert settle(mine.people.ledger) == 0
     assert [row["subject"] for row in mine.trail.read()] == ["load 8", "load 7"]
+
+
+def test_a_torn_deed_is_recorded_as_such_and_keeps_none_from_the_trail(home: Path) -> None:
+    mine = services(home)
+    (home / "deeds.jsonl").write_bytes(b'{"id":"a","at":"x","actor":"l","action":"loa\n[1]\n{"id')
+    deeds.note(home, "loaded", "load 7", rows=1)
+    assert settle(mine.people.ledger) == 4
+    found = [(row["actor"], row["action"], row["subject"]) for row in mine.trail.read()]
+    assert found == [("local", "loaded", "load 7")] + [("system", "refused", "a noted deed")] * 3
+    assert settle(mine.people.ledger) == 0
+
+
+@pytest.mark.parametrize(("sent", "kept"), [
+    ("..", "file"), (".", "file"), ("", "file"), ("a/..", "file"), ("C:\\bills\\a.csv", "a.csv"),
+    ("../../a.zip", "a.zip"), ("a\0\nb.csv", "ab.csv"), ("13812345678.csv", "138****5678.csv"),
+])
+def test_whatever_name_a_browser_sends_one_file_is_stored(sent: str, kept: str) -> None:
+    assert uploads.stored_name(sent) == kept
+
+
+def test_a_long_name_is_cut_to_bytes_and_keeps_its_end(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        uploads, "load_paths", lambda _, paths, *__: [{"path": str(path)} for path in paths]
+    )
+    sent = [("账" * 120 + ".csv", b"x"), ("..", b"x")]
+    first, second = uploads.load_contents(load_settings(home), sent, "ada", "zh")
+    assert first["path"].endswith("账.csv")
+    assert len(first["path"].encode()) <= uploads.MOST_NAME_BYTES
+    assert second["path"] == "file"
