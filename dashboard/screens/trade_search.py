@@ -19,6 +19,7 @@ def search_field(services: Services) -> str:
     say = services.say
     if "pending_id" in st.session_state:
         st.session_state["id"] = st.session_state.pop("pending_id")
+    _clean_address(services)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         wanted = st.text_input(
             say("Find a trade"), key="id", bind="query-params", type="search",
@@ -43,15 +44,40 @@ def replace_id(text: str) -> None:
 def keep_private(services: Services, wanted: str, found: Sequence[Mapping[str, Any]]) -> None:
     """Where a buyer's own id was typed, its pseudonym stands in its place at once; what is a person's
     and finds nothing goes. Neither stays in the address."""
+    other = _instead(services, wanted, found)
+    if other is not None:
+        replace_id(other)
+
+
+def _instead(services: Services, wanted: str, found: Sequence[Mapping[str, Any]]) -> str | None:
+    """What is to stand in the place of what was typed, if anything is."""
     if any(wanted in (row["order_no"], row["trade_no"]) for row in found):
-        return
+        return None
     named = set(services.spellings(wanted)) - {wanted}
     buyer = next((row["buyer"] for row in found if row["buyer"] in named), None)
     if buyer is not None:
-        replace_id(str(buyer))
-    if not found and not is_pseudonym(wanted) and not can_be_an_order(wanted):
-        st.session_state["found_none"] = True
-        replace_id("")
+        return str(buyer)
+    if found or is_pseudonym(wanted) or can_be_an_order(wanted):
+        return None
+    st.session_state["found_none"] = True
+    return ""
+
+
+def _clean_address(services: Services) -> None:
+    """The same for an address that was opened: the field is not there yet that would clean it."""
+    typed = st.query_params.get("id", "").strip()
+    if not typed or "id" in st.session_state:
+        return
+    if is_list(typed):
+        st.session_state["asked_ids"] = typed
+    other = "" if is_list(typed) else _instead(services, typed, services.find_trades(typed))
+    if other is None:
+        return
+    if other:
+        st.query_params["id"] = other
+    else:
+        del st.query_params["id"]
+    st.rerun()
 
 
 def _leave() -> None:
