@@ -25,6 +25,8 @@ from sample_data.gateway.server import Serving
 from tests.conftest import Ran, make_home
 from tests.jobs.conftest import Shop
 
+pytestmark = pytest.mark.slow
+
 REFUND = "alipay.trade.refund"
 RULES = '[refunds]\napproval_above = "50.00"\nmax_amount = "80.00"\n'
 

@@ -25,6 +25,8 @@ from loaders.tail import load_new
 from tests.conftest import run_mdash
 from tests.store.messages import body, envelope, fields, order
 
+pytestmark = pytest.mark.slow
+
 PAYER = "2088000000000099"
 NAMED = "anna.li@example.com"
 REASON = "the buyer asked where the money is"

@@ -31,6 +31,8 @@ from tests.conftest import run_mdash
 from tests.store.messages import attempt, body, envelope, fields, order
 from tests.store.test_bills import DAY, lines
 
+pytestmark = pytest.mark.slow
+
 CARD, PHONE, LOGON, BUYER = "6222021234567890128", "13812345678", "anna.li@example.com", "anna-li-77"
 PAYER = "2088000000004321"
 PLANTED = (CARD, PHONE, LOGON, BUYER, PAYER)

@@ -11,6 +11,8 @@ from tests.screens.test_screens import _home_variable, draw, words
 from tests.trades.conftest import BUYER, LOGON
 from tests.trades.test_desk import trail
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["_home_variable"]
 
 
