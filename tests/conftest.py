@@ -62,6 +62,14 @@ def run_mdash(home: Path, *arguments: str) -> Ran:
     return Ran(code if isinstance(code, int) else 0, out.getvalue(), err.getvalue())
 
 
+@pytest.fixture(autouse=True)
+def _own_main() -> Iterator[None]:
+    """A drawn screen takes the place of `__main__`, which processes started later would run again."""
+    before = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = before
+
+
 @pytest.fixture(scope="session")
 def channel_key() -> bytes:
     """The private key with which the stand-in channel signs."""

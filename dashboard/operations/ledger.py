@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -78,6 +79,8 @@ class Ledger:
                 with begun(engine, writes=True) as connection:
                     upgrade(connection)
                 self._engine = engine
+                # A ledger that is let go of closes its connections as well.
+                weakref.finalize(self, engine.dispose)
             return self._engine
 
 

@@ -32,7 +32,8 @@ class Seat:
             "trade": self._trade, "approvals": self._approvals, "batch": self._batch,
         }[screen]
         self.test = AppTest.from_string(
-            f"from tests.desk.test_screens import STAGE\nSTAGE[{self.name!r}]()", default_timeout=30
+            "from tests.desk.test_screens import STAGE\n"
+            f"if __name__ == '__main__':\n    STAGE[{self.name!r}]()", default_timeout=30
         ).run()
         assert not self.test.exception
 

@@ -7,6 +7,7 @@ import pwd
 import shutil
 import socket
 import subprocess
+import tempfile
 import sys
 import threading
 from collections.abc import Iterator
@@ -32,8 +33,9 @@ def programs() -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    folder = tmp_path_factory.mktemp("pg")
+def server() -> Iterator[int]:
+    # Beside pytest's own folders: every new run of it closes those to other users.
+    folder = Path(tempfile.mkdtemp(prefix="mdash-pg-"))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -41,8 +43,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     if os.geteuid() == 0:  # the server refuses to run as root
         name = pwd.getpwnam("postgres").pw_name
         shutil.chown(folder, name)
-        for parent in list(folder.parents)[:3]:
-            parent.chmod(parent.stat().st_mode | 0o055)
         as_user = ["runuser", "-u", name, "--"]
     data, run = folder / "data", programs()
     subprocess.run([*as_user, str(run / "initdb"), "-D", str(data), "-U", "mdash", "-A", "trust"],
@@ -55,6 +55,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     finally:
         subprocess.run([*as_user, str(run / "pg_ctl"), "-D", str(data), "-m", "fast", "stop"],
                        check=True, capture_output=True)
+        shutil.rmtree(folder)
 
 
 @pytest.fixture
