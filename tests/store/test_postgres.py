@@ -7,8 +7,8 @@ import pwd
 import shutil
 import socket
 import subprocess
-import tempfile
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
