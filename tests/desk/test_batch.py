@@ -125,6 +125,7 @@ def test_a_file_that_is_no_batch_is_refused(desk: Desk, content: bytes) -> None:
         batch.preview(desk.refunds, VERA, content)
 
 
+@pytest.mark.slow
 def test_the_store_tells_what_was_paid_and_given_back(sample: Sample) -> None:
     reader = Reader(load_settings(sample.home), retry_ladders())
     row = reader.one("select * from lake.refund order by refunded_at desc, refund_no limit 1")
@@ -139,6 +140,7 @@ def test_the_store_tells_what_was_paid_and_given_back(sample: Sample) -> None:
     reader.close()
 
 
+@pytest.mark.slow
 def test_a_purchase_that_was_paid_twice_is_found(home: Path, tmp_path: Path) -> None:
     from tests.conftest import run_mdash
 

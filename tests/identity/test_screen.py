@@ -20,6 +20,8 @@ from dashboard.services import Services
 from loaders.errors import MdashError
 from loaders.settings import load_settings
 import streamlit as st
+
+pytestmark = pytest.mark.slow
 settings = load_settings(Path({home!r}))
 person = Accounts(Ledger(settings)).person({person!r})
 try:

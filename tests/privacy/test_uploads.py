@@ -26,6 +26,8 @@ from tests.conftest import run_mdash
 from tests.store.messages import order
 from tests.store.test_bills import DAY, lines
 
+pytestmark = pytest.mark.slow
+
 
 def services(home: Path, role: str = "admin") -> Services:
     return Services(load_settings(home), person=Person("ada", ROLES[role]))

@@ -23,6 +23,8 @@ from loaders.store.reader import Reader
 from tests.conftest import run_mdash
 from tests.trades.conftest import BUYER, LOGON
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def services(desk_home: Path) -> Services:
