@@ -11,6 +11,8 @@ from streamlit.testing.v1 import AppTest
 from dashboard.identity.accounts import Accounts
 from dashboard.operations.ledger import Ledger
 
+pytestmark = pytest.mark.slow
+
 SOURCE = """
 from pathlib import Path
 from dashboard.identity.accounts import Accounts
@@ -20,8 +22,6 @@ from dashboard.services import Services
 from loaders.errors import MdashError
 from loaders.settings import load_settings
 import streamlit as st
-
-pytestmark = pytest.mark.slow
 settings = load_settings(Path({home!r}))
 person = Accounts(Ledger(settings)).person({person!r})
 try:
