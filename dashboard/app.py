@@ -11,6 +11,7 @@ import streamlit as st
 from dashboard.metrics.answers import Answers
 from dashboard.screens import (
     alerts,
+    campaigns,
     conversion,
     data,
     definitions,
@@ -40,6 +41,7 @@ _SCREENS: tuple[tuple[str, str, str, Render], ...] = (
     ("latency", "Latency", ":material/timer:", latency.render),
     ("retention", "Retention", ":material/group:", retention.render),
     ("loyalty", "Loyalty", ":material/loyalty:", loyalty.render),
+    ("campaigns", "Campaigns", ":material/campaign:", campaigns.render),
     ("trades", "Trades", ":material/receipt_long:", trades.render),
     ("alerts", "Alerts", ":material/notifications:", alerts.render),
     ("data", "Data", ":material/database:", data.render),

@@ -69,6 +69,11 @@ class Services:
         """Answer a question asked of a metric."""
         return self.answers.metric(name, question)
 
+    def orders_a_day(self, question: Question) -> float:
+        """Orders created on a day of the period, on average."""
+        rows = self.metric("conversion", question).rows
+        return rows[0]["orders"] / question.days if rows else 0.0
+
     def today(self) -> date:
         """The shop's present business day."""
         return datetime.now(UTC).astimezone(ZoneInfo(self.timezone)).date()

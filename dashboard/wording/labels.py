@@ -46,6 +46,16 @@ FIELDS = {
     "last_paid_at": "Last purchase", "recency": "Recency score", "frequency": "Frequency score",
     "value": "Value score", "days_since": "Days since the last purchase",
     "orders_a_year": "Purchases in 365 days",
+    "discount_fen": "Given off (yuan)", "uplift": "Uplift", "uplift_low": "Uplift, low",
+    "uplift_high": "Uplift, high", "compared_with": "Compared with",
+    "compared_orders": "Orders compared with", "compared_rate": "Their rate",
+    "value_uplift_fen": "Value, difference (yuan)", "value_uplift_low_fen": "Value, low (yuan)",
+    "value_uplift_high_fen": "Value, high (yuan)", "new_rate": "Share of new buyers",
+    "new_uplift": "New buyers, difference", "new_uplift_low": "New buyers, low",
+    "new_uplift_high": "New buyers, high", "discount_order_fen": "Discount an order (yuan)",
+    "discount_order_low_fen": "Discount, low (yuan)",
+    "discount_order_high_fen": "Discount, high (yuan)", "lift_rate": "Lift to be seen",
+    "needed": "Orders needed", "needed_held": "of these held out", "needed_days": "Days it takes",
 }
 WORDS = {
     "paid": "paid", "paid_late": "paid late", "closed_by_merchant": "closed by the shop",
@@ -76,10 +86,11 @@ WORDS = {
     "latency": "slower than usual", "freshness": "no new data",
     "champions": "champions", "loyal": "loyal", "new": "new", "promising": "promising",
     "needs_attention": "needs attention", "at_risk": "at risk", "lost": "lost",
+    "holdout": "hold-out group", "same_days": "no campaign, same days",
     "low": "low", "medium": "medium", "high": "high", "succeeded": "succeeded", "failed": "failed",
 }
 WORDED = frozenset(
     {"outcome", "source", "stage", "reason", "kind", "status", "what", "channel", "product",
      "line_state",
-     "segment", "before", "risk", "first_attempt"}
+     "segment", "before", "risk", "first_attempt", "compared_with"}
 )

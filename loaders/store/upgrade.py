@@ -6,12 +6,26 @@ from collections.abc import Sequence
 
 import duckdb
 
-_ADDED = (("bill_days", "part", "varchar"), ("deliveries", "refund_fen", "bigint"))
+_ADDED = (
+    ("bill_days", "part", "varchar"),
+    ("deliveries", "refund_fen", "bigint"),
+    ("checkout_log", "campaign_group", "varchar"),
+    ("checkout_log", "discount_fen", "bigint"),
+    ("checkout_log", "consent", "boolean"),
+    ("trade", "is_holdout", "boolean"),
+    ("trade", "discount_fen", "bigint"),
+    ("trade", "consent", "boolean"),
+    ("trade", "items", "struct(item varchar, name varchar)[]"),
+    ("buyer_orders", "is_holdout", "boolean"),
+    ("buyer_orders", "consent", "boolean"),
+)
 """Columns that tables have been given since they were first made."""
 
 
-def upgrade(connection: duckdb.DuckDBPyConnection, views: Sequence[str]) -> None:
-    """Add what the lake lacks; only then are the statements of `views` run."""
+def upgrade(
+    connection: duckdb.DuckDBPyConnection, tables: Sequence[str], views: Sequence[str]
+) -> None:
+    """Add what the lake lacks; only then are the statements of `tables` and `views` run."""
     rows = connection.execute(
         "select table_name, column_name from duckdb_columns() where database_name = 'lake'"
     ).fetchall()
@@ -20,6 +34,8 @@ def upgrade(connection: duckdb.DuckDBPyConnection, views: Sequence[str]) -> None
         return
     connection.execute("begin")
     connection.execute("use lake")
+    for statement in tables:
+        connection.execute(statement)
     for table, name, kind in lacking:
         connection.execute(f"alter table {table} add column {name} {kind}")
     for statement in views:

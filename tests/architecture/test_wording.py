@@ -12,6 +12,7 @@ from dashboard.asking import OUTCOMES, STATUSES
 from dashboard.charts.answers import WEEKDAYS
 from dashboard.metrics.catalogue import metrics
 from dashboard.screens.bar import COMPARISONS
+from dashboard.screens.campaigns import EFFECTS
 from dashboard.screens.conversion import RATES
 from dashboard.screens.retention import GRAINS, GROUPS, SHOWN
 from dashboard.wording.labels import FIELDS, WORDS
@@ -76,7 +77,7 @@ def all_sentences() -> set[str]:
     found |= set(FIELDS.values()) | set(WORDS.values()) | set(COMPARISONS.values()) | set(WEEKDAYS)
     found |= {f"{name} by day" for name in RATES.values()} | set(RATES.values())
     found |= meanings.sentences() | set(OUTCOMES.values()) | set(STATUSES.values())
-    found |= {*GRAINS.values(), *GROUPS.values(), *SHOWN.values()}
+    found |= {*GRAINS.values(), *GROUPS.values(), *SHOWN.values(), *EFFECTS.values()}
     for metric in metrics().values():
         found |= {metric.title, metric.definition}
     return found
