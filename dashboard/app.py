@@ -11,6 +11,8 @@ import streamlit as st
 from dashboard.metrics.answers import Answers
 from dashboard.screens import (
     alerts,
+    audiences,
+    buyer,
     campaigns,
     conversion,
     data,
@@ -42,6 +44,8 @@ _SCREENS: tuple[tuple[str, str, str, Render], ...] = (
     ("retention", "Retention", ":material/group:", retention.render),
     ("loyalty", "Loyalty", ":material/loyalty:", loyalty.render),
     ("campaigns", "Campaigns", ":material/campaign:", campaigns.render),
+    ("audiences", "Audiences", ":material/groups:", audiences.render),
+    ("buyer", "Buyer", ":material/person:", buyer.render),
     ("trades", "Trades", ":material/receipt_long:", trades.render),
     ("alerts", "Alerts", ":material/notifications:", alerts.render),
     ("data", "Data", ":material/database:", data.render),

@@ -485,7 +485,8 @@ def sandbox(context: Context, port: int, orders: int, speed: float, shuffled: bo
     run(context.home, language, port, orders, speed=speed, shuffled=shuffled)
 
 
-commands.add_command(buyer_commands.plan)
+for command in (buyer_commands.plan, buyer_commands.audience, buyer_commands.buyer):
+    commands.add_command(command)
 
 
 def main() -> None:

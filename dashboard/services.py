@@ -107,6 +107,11 @@ class Services:
         """Trades that a pasted id belongs to: order, trade, refund, notification or buyer."""
         return listings.find(self.reader, self._spellings(identifier.strip()), limit)
 
+    def find_buyer(self, identifier: str) -> str | None:
+        """The pseudonym that a pasted buyer id belongs to."""
+        spellings = self._spellings(identifier.strip())
+        return next((name for name in spellings if listings.is_buyer(self.reader, name)), None)
+
     def _spellings(self, text: str) -> list[str]:
         """The id itself, and what a buyer's own id is stored as."""
         if not text or self.reader.is_empty:

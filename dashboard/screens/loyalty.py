@@ -10,6 +10,7 @@ from dashboard.metrics.question import Question
 from dashboard.metrics.segment_rules import rule_rows
 from dashboard.screens import parts
 from dashboard.screens.bar import View
+from dashboard.screens.buyer_links import buyers_table
 from dashboard.screens.parts import Card
 from dashboard.services import Services
 
@@ -55,8 +56,11 @@ def _segments(services: Services, question: Question) -> None:
     if picked is None:
         st.caption(services.say("Select a row to see its buyers."))
         return
-    buyers = Loyalty(services.answers).buyers_in(question, answer.rows[picked]["segment"])
-    parts.rows_table(services, buyers, _BUYERS, "segment-buyers")
+    segment = answer.rows[picked]["segment"]
+    where = {"segment": segment}
+    parts.link(services, "audiences", services.say("Build an audience of them"), where)
+    buyers = Loyalty(services.answers).buyers_in(question, segment)
+    buyers_table(services, buyers, _BUYERS, "segment-buyers", "Buyers of the segment", question)
 
 
 def _risk(services: Services, question: Question) -> None:

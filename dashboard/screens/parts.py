@@ -25,6 +25,7 @@ _STYLE = """<style>
 .stMainBlockContainer { padding: 2.4rem clamp(1rem, 4vw, 4rem) 4rem; }
 [data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] p { opacity: 1; }
 [data-testid="stCaptionContainer"] { color: color-mix(in srgb, currentColor 78%, transparent); }
+[class*="st-key-cards"] [data-testid="stMetricValue"] { font-size: 1.7rem; }
 .mdash-way { color: var(--st-primary-color, #0B5D56); text-decoration: none; font-weight: 500; }
 .mdash-way:hover, .mdash-way:focus-visible { text-decoration: underline; }
 [data-testid="stHeader"] { background: transparent; }
@@ -204,13 +205,15 @@ def pair(services: Services, fen: int, before_fen: int | None) -> None:
     )
 
 
-def answer_table(services: Services, answer: Answer, name: str, title: str) -> None:
+def answer_table(
+    services: Services, answer: Answer, name: str, title: str, shown: Sequence[str] = ()
+) -> None:
     """An answer's rows, to look at and to take away."""
     if not answer.rows:
         nothing(services)
         return
     names = [*answer.question.by, *answer.metric.fields]
-    rows_table(services, answer.rows, names, name)
+    rows_table(services, answer.rows, shown or names, name)
     table_menu(services, answer, names, name, title, answer.question)
 
 

@@ -10,6 +10,7 @@ from dashboard.metrics.question import Question
 from dashboard.metrics.retention import mean_row
 from dashboard.screens import parts
 from dashboard.screens.bar import View
+from dashboard.screens.buyer_links import buyers_table
 from dashboard.screens.parts import Card
 from dashboard.services import Services
 
@@ -70,7 +71,7 @@ def _cohorts(services: Services, question: Question) -> None:
             return
         row = answer.rows[picked]
         buyers = Loyalty(services.answers).buyers_of(answer.question, row["cohort"], row["period"])
-        parts.rows_table(services, buyers, _BUYERS, "cell-buyers")
+        buyers_table(services, buyers, _BUYERS, "cell-buyers", "Buyers of the cell", question)
 
 
 def _choice(services: Services, label: str, names: dict[str, str], key: str) -> str:

@@ -55,6 +55,12 @@ FIELDS = {
     "new_uplift_high": "New buyers, high", "discount_order_fen": "Discount an order (yuan)",
     "discount_order_low_fen": "Discount, low (yuan)",
     "discount_order_high_fen": "Discount, high (yuan)", "lift_rate": "Lift to be seen",
+    "item": "Item", "item_name": "Item", "other": "Other item", "other_name": "Other item",
+    "together": "Bought together", "support": "Support", "confidence": "Confidence", "lift": "Lift",
+    "shortlist": "List", "items": "Items", "hits": "Hits", "chance_rate": "Chance",
+    "popular_rate": "Share of all purchases", "goods": "Items", "last_product": "Last product",
+    "segments": "Segment", "risks": "Risk", "products": "Product of the last purchase",
+    "least_fen": "Net spend from (fen)", "most_fen": "Net spend to (fen)",
     "needed": "Orders needed", "needed_held": "of these held out", "needed_days": "Days it takes",
 }
 WORDS = {
@@ -86,11 +92,13 @@ WORDS = {
     "latency": "slower than usual", "freshness": "no new data",
     "champions": "champions", "loyal": "loyal", "new": "new", "promising": "promising",
     "needs_attention": "needs attention", "at_risk": "at risk", "lost": "lost",
+    "also_bought": "by what goes together", "most_popular": "most popular",
     "holdout": "hold-out group", "same_days": "no campaign, same days",
     "low": "low", "medium": "medium", "high": "high", "succeeded": "succeeded", "failed": "failed",
 }
 WORDED = frozenset(
     {"outcome", "source", "stage", "reason", "kind", "status", "what", "channel", "product",
      "line_state",
-     "segment", "before", "risk", "first_attempt", "compared_with"}
+     "segment", "before", "risk", "first_attempt", "compared_with", "shortlist",
+     "last_product"}
 )

@@ -51,7 +51,7 @@ _COUNTS = frozenset(
         "missing", "skewed", "expected", "received", "duplicates", "bad_signature", "mismatched",
         "refunded", "rows", "rejected", "line", "load_id", "returned", "repeated", "new_buyers",
         "returning_buyers", "unproven", "followed", "expected_orders",
-        "needed", "needed_held", "needed_days", "compared_orders",
+        "needed", "needed_held", "together", "hits", "needed_days", "compared_orders",
     }
 )
 
@@ -82,6 +82,8 @@ def _cell(value: Any, column: Column, say: Say, language: str, timezone: str) ->
         return value.isoformat()
     if isinstance(value, bool):
         return "✓" if value else "—"
+    if isinstance(value, list):
+        return ", ".join(str(part) for part in value)
     if isinstance(value, dict):
         return json.dumps(value)
     if isinstance(value, tuple):

@@ -11,6 +11,7 @@ from babel.messages.pofile import read_po
 from dashboard.asking import OUTCOMES, STATUSES
 from dashboard.charts.answers import WEEKDAYS
 from dashboard.metrics.catalogue import metrics
+from dashboard.screens import audiences, buyer
 from dashboard.screens.bar import COMPARISONS
 from dashboard.screens.campaigns import EFFECTS
 from dashboard.screens.conversion import RATES
@@ -78,6 +79,7 @@ def all_sentences() -> set[str]:
     found |= {f"{name} by day" for name in RATES.values()} | set(RATES.values())
     found |= meanings.sentences() | set(OUTCOMES.values()) | set(STATUSES.values())
     found |= {*GRAINS.values(), *GROUPS.values(), *SHOWN.values(), *EFFECTS.values()}
+    found |= {*audiences.CARDS, *buyer.CARDS, *buyer.CONSENT.values()}
     for metric in metrics().values():
         found |= {metric.title, metric.definition}
     return found
