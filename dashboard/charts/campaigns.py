@@ -39,7 +39,8 @@ def effects(rows: Sequence[Mapping[str, Any]], say: Say, field: str = "uplift") 
     figure.update_yaxes(autorange="reversed", type="category")
     laid_out(figure, max(170, ROW * len(shown) + 110), "closest")
     unit = say("yuan an order") if tail else say("percentage points of the orders")
-    figure.update_xaxes(tickformatstops=[], tickformat=shape, title=unit)
+    stops = [{"dtickrange": [None, None], "value": shape}]
+    figure.update_xaxes(tickformatstops=stops, tickformat=shape, title=unit)
     return figure
 
 

@@ -61,7 +61,7 @@ def _audience(services: Services, question: Question) -> None:
     if buyers and services.person.may("export"):
         title = "Download the audience"
         menu(services, "audience", [download(services, question, rules, here())], title)
-    buyers_table(services, buyers, _BUYERS, "audience-buyers", "Audience", question)
+    buyers_table(services, buyers, _BUYERS, "audience-buyers", "Audience")
 
 
 def _rules(services: Services, question: Question) -> Rules:

@@ -21,14 +21,15 @@ def buyer_link(services: Services, buyer: str | None) -> None:
 
 def buyers_table(
     services: Services, rows: Sequence[dict[str, Any]], names: Sequence[str], key: str, title: str,
-    question: Question,
+    question: Question | None = None,
 ) -> None:
-    """Buyers, to look at and to take away; a selected one leads to their page."""
+    """Buyers to look at, and with a question to take away; a selected one leads to their page."""
     if not rows:
         parts.nothing(services)
         return
     picked = parts.rows_table(services, rows, names, key, selectable=True)
-    table_menu(services, rows, names, key, title, question)
+    if question is not None:
+        table_menu(services, rows, names, key, title, question)
     if picked is None:
         st.caption(services.say("Select a row to see the buyer."))
     else:

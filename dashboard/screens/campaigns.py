@@ -48,7 +48,7 @@ def _effects(services: Services, answer: Answer) -> None:
         format_func=lambda name: say(EFFECTS[name]),
     ) or "uplift"
     figure = effects(answer.rows, say, field)
-    parts.chart(services, figure, "effects", "What campaigns did", answer.question, answer)
+    parts.chart(services, figure, "effects", "What campaigns did", answer.question)
     st.caption(say(
         "Point: the difference from the hold-out group, or from orders of no campaign on the same days."
         " Line: 95 % interval. Grey: chance alone explains it."

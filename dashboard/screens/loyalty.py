@@ -41,9 +41,10 @@ def render(services: Services, view: View) -> None:
     _segments(services, question)
     with st.expander(services.say("The rules"), icon=":material/rule:"):
         parts.rows_table(services, rule_rows(), _RULES, "rules")
-    parts.section(services, "Movement in 30 days")
-    figure = movement_map(loyalty.movement(question), services.say)
-    parts.chart(services, figure, "movement", "Movement in 30 days", question)
+    moved = services.metric("segment_movement", question)
+    parts.section(services, "Movement in 30 days", moved)
+    figure = movement_map(moved.rows, services.say)
+    parts.chart(services, figure, "movement", "Movement in 30 days", question, moved)
     _risk(services, question)
     _holdout(services, question)
 

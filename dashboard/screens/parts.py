@@ -217,6 +217,15 @@ def answer_table(
     table_menu(services, answer, names, name, title, answer.question)
 
 
+def choice(services: Services, label: str, names: dict[str, str], key: str) -> str:
+    """One of several by a row of buttons; the first until another is chosen."""
+    first = next(iter(names))
+    return st.segmented_control(
+        services.say(label), list(names), key=key, default=first, required=True,
+        format_func=lambda name: services.say(names[name]),
+    ) or first
+
+
 def empty_home(services: Services) -> None:
     """What a home without any load shows: how to begin."""
     say = services.say

@@ -11,10 +11,15 @@ from dashboard.metrics.retention import mean_row
 from dashboard.screens import parts
 from dashboard.screens.bar import View
 from dashboard.screens.buyer_links import buyers_table
-from dashboard.screens.parts import Card
+from dashboard.screens.files import table_menu
+from dashboard.screens.parts import Card, choice
 from dashboard.services import Services
 
 GRAINS = {"month": "by month", "week": "by week"}
+MODES = {
+    "retention": "in that period", "retention_rolling": "in it or later",
+    "retention_days": "on that day (24 hours)",
+}
 SHOWN = {"rate": "buyers who came back", "net_fen": "net amount"}
 GROUPS = {
     "all": "all together", "product": "by product", "store": "by store", "campaign": "by campaign",
@@ -46,40 +51,38 @@ def render(services: Services, view: View) -> None:
 def _cohorts(services: Services, question: Question) -> None:
     say = services.say
     with st.container(horizontal=True):
-        grain = _choice(services, "Cohorts", GRAINS, "cohort-grain")
-        field = _choice(services, "Shown", SHOWN, "cohort-field")
-    answer = services.metric("retention", question.split(grain))
+        grain = choice(services, "Cohorts", GRAINS, "cohort-grain")
+        mode = choice(services, "Came back", MODES, "cohort-mode")
+        shown = SHOWN if mode == "retention" else {"rate": SHOWN["rate"]}
+        field = choice(services, "Shown", shown, f"cohort-field-{mode}")
+    answer = services.metric(mode, question.split(grain))
     parts.section(services, "Who comes back", answer)
     parts.notes(services, answer)
     if not answer.rows:
         parts.nothing(services)
         return
     means = mean_row(answer.rows)
-    figure = triangle(answer.rows, means, say, field)
-    parts.chart(services, figure, "triangle", "Who comes back", question)
-    st.caption(say(
-        "Across: so many months or weeks after the first purchase. Hatched: has not ended yet, which"
-        " is not zero. Retention is not a funnel: a buyer may skip a period and come back."
-    ))
+    if mode != "retention_days":
+        figure = triangle(answer.rows, means, say, field)
+        parts.chart(services, figure, "triangle", "Who comes back", question)
+        st.caption(say(
+            "Across: so many months or weeks after the first purchase. Hatched: has not ended yet, which"
+            " is not zero. Retention is not a funnel: a buyer may skip a period and come back."
+        ))
     parts.section(services, "Cohorts as curves", answer)
     figure = cohort_curves(answer.rows, means, say)
     parts.chart(services, figure, "curves", "Cohorts as curves", question)
     with st.expander(say("As a table"), icon=":material/table:"):
-        picked = parts.rows_table(services, answer.rows, _CELLS, "cells", selectable=True)
-        if picked is None:
+        is_cell = mode == "retention"
+        picked = parts.rows_table(services, answer.rows, _CELLS, "cells", selectable=is_cell)
+        table_menu(services, answer, answer.metric.fields, "cells", "Who comes back", question)
+        if picked is None and is_cell:
             st.caption(say("Select a row to see its buyers."))
+        if picked is None:
             return
         row = answer.rows[picked]
         buyers = Loyalty(services.answers).buyers_of(answer.question, row["cohort"], row["period"])
         buyers_table(services, buyers, _BUYERS, "cell-buyers", "Buyers of the cell", question)
-
-
-def _choice(services: Services, label: str, names: dict[str, str], key: str) -> str:
-    first = next(iter(names))
-    return st.segmented_control(
-        services.say(label), list(names), key=key, default=first, required=True,
-        format_func=lambda name: services.say(names[name]),
-    ) or first
 
 
 def _mix(services: Services, question: Question) -> None:
@@ -93,7 +96,7 @@ def _mix(services: Services, question: Question) -> None:
 def _second(services: Services, question: Question) -> None:
     answer = services.metric("second_purchase", question)
     parts.section(services, "Time to the second purchase", answer)
-    group = _choice(services, "Split by", GROUPS, "second-group")
+    group = choice(services, "Split by", GROUPS, "second-group")
     is_attempt = group == "first_attempt"
     asked = question if group in ("all", "first_attempt") else question.split(group)
     curves = Loyalty(services.answers).curves(asked, is_attempt)

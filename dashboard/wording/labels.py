@@ -61,6 +61,7 @@ FIELDS = {
     "popular_rate": "Share of all purchases", "goods": "Items", "last_product": "Last product",
     "segments": "Segment", "risks": "Risk", "products": "Product of the last purchase",
     "least_fen": "Net spend from (fen)", "most_fen": "Net spend to (fen)",
+    "spared": "Buyers spared", "spared_fen": "Spared (yuan)",
     "needed": "Orders needed", "needed_held": "of these held out", "needed_days": "Days it takes",
 }
 WORDS = {

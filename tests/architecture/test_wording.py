@@ -15,7 +15,7 @@ from dashboard.screens import audiences, buyer
 from dashboard.screens.bar import COMPARISONS
 from dashboard.screens.campaigns import EFFECTS
 from dashboard.screens.conversion import RATES
-from dashboard.screens.retention import GRAINS, GROUPS, SHOWN
+from dashboard.screens.retention import GRAINS, GROUPS, MODES, SHOWN
 from dashboard.wording.labels import FIELDS, WORDS
 from loaders.channels.alipay import meanings
 from loaders.errors import MdashError
@@ -78,7 +78,7 @@ def all_sentences() -> set[str]:
     found |= set(FIELDS.values()) | set(WORDS.values()) | set(COMPARISONS.values()) | set(WEEKDAYS)
     found |= {f"{name} by day" for name in RATES.values()} | set(RATES.values())
     found |= meanings.sentences() | set(OUTCOMES.values()) | set(STATUSES.values())
-    found |= {*GRAINS.values(), *GROUPS.values(), *SHOWN.values(), *EFFECTS.values()}
+    found |= {*GRAINS.values(), *GROUPS.values(), *SHOWN.values(), *MODES.values(), *EFFECTS.values()}
     found |= {*audiences.CARDS, *buyer.CARDS, *buyer.CONSENT.values()}
     for metric in metrics().values():
         found |= {metric.title, metric.definition}
