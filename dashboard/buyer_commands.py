@@ -61,7 +61,7 @@ def plan(
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_obj
 def audience(
-    context: Context, first_day: date, last_day: date, path: Path | None, *, as_json: bool,
+    context: Context, /, first_day: date, last_day: date, path: Path | None, *, as_json: bool,
     **given: Any,
 ) -> None:
     """How many buyers fit, and who may be addressed; with --to-file, those as pseudonyms."""

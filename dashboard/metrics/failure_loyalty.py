@@ -126,9 +126,9 @@ METRIC = Metric(
         "New buyers by the outcome of the first attempt of their first order, and its reason: the"
         " share who bought with a later order within 30 and within 90 days, and their mean net amount"
         " in 90 days. Only buyers whose days have passed. The gap is what they would have spent more"
-        " at the mean of those whose first attempt succeeded. Spared: buyers this reason would not have hit, were it as rare with every product and"
-        " client as with the best that has 200 new buyers, and the gap of these. An association, not"
-        " proof of a cause."
+        " at the mean of those whose first attempt succeeded. Spared: buyers this reason would not "
+        "have hit, were it as rare with every product and client as with the best that has 200 new "
+        "buyers, and the gap of these. An association, not proof of a cause."
     ),
     needs=(*NEEDS, ("checkout_log",)),
     fields=(
