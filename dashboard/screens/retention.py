@@ -32,7 +32,8 @@ _BUYERS = ("buyer", "first_paid_at", "last_paid_at", "orders", "net_fen")
 def render(services: Services, view: View) -> None:
     """Draw the page."""
     question = view.question
-    repeat, mix = services.metric("repeat_rate", question), services.metric("buyer_mix", question)
+    repeat = services.metric("repeat_rate", question.last(365))
+    mix = services.metric("buyer_mix", question)
     parts.as_of(services, repeat)
     parts.cards(services, [
         Card("Buyers", mix, "buyers", "number"),
@@ -40,7 +41,9 @@ def render(services: Services, view: View) -> None:
         Card("Returning share", mix, "returning_rate", "percent"),
         Card("Repeat rate", repeat, "rate", "percent"),
     ])
-    st.caption(services.say("Cohorts are of the last 365 days up to the end of the period."))
+    st.caption(services.say(
+        "The repeat rate and all that follows are of the last 365 days up to the end of the period."
+    ))
     _cohorts(services, question.last(365))
     _mix(services, question.last(365))
     _second(services, question.last(365))
