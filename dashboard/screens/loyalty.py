@@ -34,10 +34,10 @@ def render(services: Services, view: View) -> None:
     if not segments.rows:
         parts.nothing(services)
         return
-    loyalty = Loyalty(services.answers)
     parts.section(services, "Segments", segments)
-    figure = segment_map(loyalty.scores(question), services.say)
-    parts.chart(services, figure, "segments", "Segments", question)
+    scores = services.metric("segment_scores", question)
+    figure = segment_map(scores.rows, services.say)
+    parts.chart(services, figure, "segments", "Segments", question, scores)
     _segments(services, question)
     with st.expander(services.say("The rules"), icon=":material/rule:"):
         parts.rows_table(services, rule_rows(), _RULES, "rules")
@@ -53,7 +53,7 @@ def render(services: Services, view: View) -> None:
 def _segments(services: Services, question: Question) -> None:
     answer = services.metric("segments", question)
     names = answer.metric.fields
-    picked = parts.rows_table(services, answer.rows, names, "segments", selectable=True)
+    picked = parts.rows_table(services, answer.rows, names, "segment-list", selectable=True)
     if picked is None:
         st.caption(services.say("Select a row to see its buyers."))
         return
@@ -76,7 +76,8 @@ def _holdout(services: Services, question: Question) -> None:
     found = Loyalty(services.answers).prediction(question)
     if found is None or not found.weeks:
         return
-    parts.section(services, "The prediction, tested on the last weeks")
+    tested = services.metric("lifetime_holdout", question)
+    parts.section(services, "The prediction, tested on the last weeks", tested)
     figure = holdout(found.weeks, services.say)
     title = "The prediction, tested on the last weeks"
-    parts.chart(services, figure, "holdout", title, question)
+    parts.chart(services, figure, "holdout", title, question, tested)

@@ -51,7 +51,8 @@ _COUNTS = frozenset(
         "missing", "skewed", "expected", "received", "duplicates", "bad_signature", "mismatched",
         "refunded", "rows", "rejected", "line", "load_id", "returned", "repeated", "new_buyers",
         "returning_buyers", "unproven", "followed", "expected_orders",
-        "needed", "needed_held", "spared", "together", "hits", "needed_days", "compared_orders",
+        "needed", "needed_held", "needed_days", "spared", "bought", "together", "hits",
+        "compared_orders",
     }
 )
 

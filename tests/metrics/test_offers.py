@@ -13,6 +13,9 @@ from typing import Any
 
 import pytest
 
+from dashboard.audiences import export
+from dashboard.identity.rights import ROLES, Person
+from dashboard.metrics.audience import Rules
 from dashboard.metrics.loyalty import Loyalty
 from dashboard.metrics.question import Question
 from dashboard.metrics.segment_rules import frequency_of, frequency_sql, recency_of, recency_sql
@@ -20,6 +23,7 @@ from dashboard.operations import audit
 from dashboard.operations.ledger import Ledger
 from dashboard.operations.targeting import erased_buyers
 from dashboard.services import Services
+from loaders.errors import Forbidden
 from loaders.privacy import pseudonym, pseudonym_key
 from loaders.settings import load_settings
 from sample_data.merchant import BOUGHT_TOGETHER, Order
@@ -212,6 +216,12 @@ def test_the_file_holds_pseudonyms_alone_and_is_recorded(
     again = run_mdash(home, "audience", *PERIOD, "--segment", "loyal", "--to-file", str(path), "--json")
     assert again.json()["erased"] == 1
     assert members(path) == names[1:]
+
+
+def test_without_the_right_no_audience_leaves(sample: Sample, services: Services) -> None:
+    viewer = Services(services.settings, services.answers, "en", Person("v", ROLES["viewer"]))
+    with pytest.raises(Forbidden):
+        export(viewer, OCTOBER, Rules(segments=("loyal",)))
 
 
 def members(path: Path) -> list[str]:
