@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from loaders.privacy import pseudonym, pseudonym_key
 from tests.conftest import Sample
 from tests.screens.test_screens import _home_variable, draw, words  # noqa: F401
+
+
+@pytest.fixture(autouse=True)
+def _app_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The app draws a page when it is first imported; it is to be an empty one."""
+    draw(tmp_path / "nothing", "data", monkeypatch)
+
 
 LATEST = ("--from", "2026-10-02", "--to", "2026-10-31")
 
@@ -34,7 +43,7 @@ def test_a_buyers_page_by_address_by_own_id_and_for_nobody(
     assert f"Buyer {name}" in words(test)
     test.text_input[0].set_value("u-3").run()
     assert not test.exception
-    assert test.query_params["buyer"] == [name]
+    assert name in test.query_params["buyer"]
     assert "u-3" not in str(dict(test.query_params))
     test.text_input[0].set_value("nobody").run()
     assert "There is no buyer with this id." in words(test)
@@ -44,9 +53,9 @@ def test_the_triangle_in_its_three_readings(
     sample: Sample, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     test = draw(sample.home, "retention", monkeypatch, lang="en")
-    modes = next(group for group in test.button_group if group.label == "Came back")
     for mode in ("retention_rolling", "retention_days"):
-        modes.set_value([mode]).run()
+        modes = next(group for group in test.button_group if group.label == "Came back")
+        modes.set_value(mode).run()
         assert not test.exception, mode
 
 
