@@ -14,7 +14,7 @@ from dashboard.exports.records import records_of_rows
 from dashboard.metrics.audience import COLUMNS, Rules
 from dashboard.metrics.loyalty import Loyalty
 from dashboard.metrics.question import Question
-from dashboard.operations.targeting import erased_buyers, record_audience
+from dashboard.operations.targeting import record_audience
 from dashboard.services import Services
 from dashboard.wording.labels import FIELDS, WORDS
 from loaders.store.reader import Row
@@ -24,14 +24,12 @@ PREVIEWED = 200
 
 def counts(services: Services, question: Question, rules: Rules) -> Row:
     """How many an audience holds, and who is left out of it and why."""
-    erased = erased_buyers(services.people.ledger)
-    return Loyalty(services.answers).audience(question, rules, erased)
+    return Loyalty(services.answers).audience(question, rules)
 
 
 def preview(services: Services, question: Question, rules: Rules) -> list[Row]:
     """The most valuable buyers of an audience."""
-    erased = erased_buyers(services.people.ledger)
-    return Loyalty(services.answers).members(question, rules, erased, PREVIEWED)
+    return Loyalty(services.answers).members(question, rules, PREVIEWED)
 
 
 def download(services: Services, question: Question, rules: Rules, link: str = "") -> Download:
@@ -48,7 +46,7 @@ def export(
     """The audience's file and how many it holds, recorded before it is handed out. Raises Forbidden."""
     services.person.demand("export")
     ledger = services.people.ledger
-    rows = Loyalty(services.answers).members(question, rules, erased_buyers(ledger))
+    rows = Loyalty(services.answers).members(question, rules)
     sink = io.BytesIO()
     told = _provenance(services, question, rules, link)
     write_table("csv", records_of_rows(rows, COLUMNS), told, services, sink)

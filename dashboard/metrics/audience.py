@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -88,21 +87,19 @@ class Rules:
                 for name, value in given.items()}
 
 
-def counts(asked: Asked, rules: Rules, erased: Collection[str] = ()) -> Row:
+def counts(asked: Asked, rules: Rules) -> Row:
     """How many fit the rules; of these the audience, and who is left out of it and why."""
-    found = _rows(asked, rules, erased, _COUNTS)
+    found = _rows(asked, rules, _COUNTS)
     return found[0] if found else {}
 
 
-def members(
-    asked: Asked, rules: Rules, erased: Collection[str] = (), limit: int | None = None
-) -> list[Row]:
+def members(asked: Asked, rules: Rules, limit: int | None = None) -> list[Row]:
     """The audience (pseudonyms), the most valuable first."""
     tail = f"limit {int(limit)}" if limit is not None else ""
-    return _rows(asked, rules, erased, _MEMBERS.format(limit=tail))
+    return _rows(asked, rules, _MEMBERS.format(limit=tail))
 
 
-def _rows(asked: Asked, rules: Rules, erased: Collection[str], tail: str) -> list[Row]:
+def _rows(asked: Asked, rules: Rules, tail: str) -> list[Row]:
     rule = risk_rule(asked)
     if rule is None:
         return []
@@ -110,4 +107,4 @@ def _rows(asked: Asked, rules: Rules, erased: Collection[str], tail: str) -> lis
     text = segment_sql(
         "audience", asked.question, risk=risk, medium=medium, high=high, rules=rules.conditions(),
     )
-    return asked.rows(text + tail, as_of=at_end(asked), erased=list(erased), **rules.parameters())
+    return asked.rows(text + tail, as_of=at_end(asked), **rules.parameters())

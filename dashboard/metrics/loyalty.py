@@ -117,19 +117,19 @@ class Loyalty:
 
         return self._once("buyer", question, find, None, buyer, channel)
 
-    def audience(self, question: Question, rules: Rules, erased: frozenset[str]) -> Row:
+    def audience(self, question: Question, rules: Rules) -> Row:
         """The counts of an audience."""
         def find(made: Asked) -> Row:
-            return audience.counts(made, rules, erased)
+            return audience.counts(made, rules)
 
-        return self._once("audience", question, find, {}, rules, erased)
+        return self._once("audience", question, find, {}, rules)
 
     def members(
-        self, question: Question, rules: Rules, erased: frozenset[str], limit: int | None = None
+        self, question: Question, rules: Rules, limit: int | None = None
     ) -> list[Row]:
         """The buyers of an audience; never remembered: it is asked anew each time it leaves."""
         made = asked(self._answers.reader, question)
-        return [] if made is None else audience.members(made, rules, erased, limit)
+        return [] if made is None else audience.members(made, rules, limit)
 
     def prediction(self, question: Question) -> Prediction | None:
         """The model of these buyers, with its hold-out, or why there is none."""
