@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dashboard import privacy_commands, refund_commands
+from dashboard import buyer_commands, privacy_commands, refund_commands
 from dashboard.audit_commands import audit
 from dashboard.terminal import Context, Day, csv_text, print_json, table_text, tell
 from dashboard.user_commands import user
@@ -496,6 +496,8 @@ for _command in (
 ):
     commands.add_command(_command)
 commands.add_command(user)
+for _command in (buyer_commands.plan, buyer_commands.audience, buyer_commands.buyer):
+    commands.add_command(_command)
 
 
 def main() -> None:

@@ -37,6 +37,15 @@ def find(reader: Reader, spellings: Sequence[str], limit: int) -> list[Row]:
     return list(found.values())[:limit]
 
 
+def is_buyer(reader: Reader, name: str) -> bool:
+    """True if some trade is of this pseudonym."""
+    days = reader.home_days(name)
+    return bool(days) and bool(reader.rows(
+        "select 1 from lake.trade where home_day in (select unnest($days)) and buyer = $name limit 1",
+        {"days": days, "name": name},
+    ))
+
+
 def recent(
     reader: Reader, question: Question, picks: Mapping[str, str], limit: int
 ) -> list[Row]:

@@ -106,6 +106,11 @@ class Services:
         self.person.demand("see")
         return self.answers.metric(name, question)
 
+    def orders_a_day(self, question: Question) -> float:
+        """Orders created on a day of the period, on average."""
+        rows = self.metric("conversion", question).rows
+        return rows[0]["orders"] / question.days if rows else 0.0
+
     def today(self) -> date:
         """The shop's present business day."""
         return datetime.now(UTC).astimezone(ZoneInfo(self.timezone)).date()
@@ -138,6 +143,11 @@ class Services:
     def find_trades(self, identifier: str, limit: int = 50) -> list[Row]:
         """Trades that a pasted id belongs to: order, trade, refund, notification or buyer."""
         return listings.find(self.reader, self.spellings(identifier.strip()), limit)
+
+    def find_buyer(self, identifier: str) -> str | None:
+        """The pseudonym that a pasted buyer id belongs to."""
+        names = self.spellings(identifier.strip())
+        return next((name for name in names if listings.is_buyer(self.reader, name)), None)
 
     def spellings(self, text: str) -> list[str]:
         """The id itself, and what a buyer's own id is stored as."""

@@ -54,6 +54,9 @@ SCHEMA = pa.schema(
         ("amount_fen", pa.int64()),
         ("expires_at", pa.timestamp("us")),
         ("items", pa.string()),
+        ("campaign_group", pa.string()),
+        ("discount_fen", pa.int64()),
+        ("consent", pa.bool_()),
         ("attempt", pa.int32()),
         ("method", pa.string()),
         ("is_payment", pa.bool_()),
@@ -277,13 +280,16 @@ def _order(fields: Mapping[str, Any], secret: bytes, at: datetime) -> dict[str, 
     buyer = _text(fields, "buyer")
     items = fields.get("items")
     return {
-        "amount_fen": _amount(fields),
+        "amount_fen": _amount(fields, "amount"),
         "expires_at": expires_at,
         "product": _text(fields, "product"),
         "client": _text(fields, "client"),
         "store": _text(fields, "store"),
         "campaign": _text(fields, "campaign"),
         "buyer": pseudonym(secret, "shop", buyer) if buyer else None,
+        "campaign_group": _text(fields, "group"),
+        "discount_fen": _amount(fields, "discount") if _is_given(fields, "discount") else None,
+        "consent": _flag(fields["consent"]) if _is_given(fields, "consent") else None,
         "items": (
             None
             if items is None
@@ -296,17 +302,23 @@ def _order(fields: Mapping[str, Any], secret: bytes, at: datetime) -> dict[str, 
     }
 
 
-def _amount(fields: Mapping[str, Any], name: str = "amount") -> int:
+def _amount(fields: Mapping[str, Any], name: str) -> int:
     value = fields.get(name)
     if value is None:
-        raise RefusedInput("The order lacks {field}.", field="amount")
+        raise RefusedInput("The order lacks {field}.", field=name)
     try:
         amount = fen_of_yuan(value if isinstance(value, str) else str(value))
     except ValueError as error:
-        raise RefusedInput("The order's amount is not a plain decimal yuan amount.") from error
+        raise RefusedInput(
+            "The order's {field} is not a plain decimal yuan amount.", field=name
+        ) from error
     if amount < 0:
-        raise RefusedInput("The order's amount is negative.")
+        raise RefusedInput("The order's {field} is negative.", field=name)
     return amount
+
+
+def _is_given(fields: Mapping[str, Any], name: str) -> bool:
+    return fields.get(name) not in (None, "")
 
 
 def _attempt(fields: Mapping[str, Any], _secret: bytes, _at: datetime) -> dict[str, Any]:

@@ -54,6 +54,18 @@ class Line:
         return -self.refund.amount_fen if self.refund else self.order.amount_fen
 
     @property
+    def discount_fen(self) -> int:
+        """What the shop gave off the payment; of a refund, that part of it (negative)."""
+        if not self.refund:
+            return self.order.discount_fen
+        return -(self.order.discount_fen * self.refund.amount_fen // self.order.amount_fen)
+
+    @property
+    def receipt_fen(self) -> int:
+        """What the shop gets (positive) or gives back (negative)."""
+        return self.amount_fen - self.discount_fen
+
+    @property
     def fee_fen(self) -> int:
         """What the channel takes (positive) or gives back (negative)."""
         if not self.refund:
@@ -68,7 +80,7 @@ class Line:
     @property
     def moves(self) -> list[tuple[str, int]]:
         """Kind and signed amount of each movement of the account."""
-        moves = [("在线支付" if not self.refund else "交易退款", self.amount_fen)]
+        moves = [("在线支付" if not self.refund else "交易退款", self.receipt_fen)]
         if self.fee_fen:
             moves.append(("收费" if not self.refund else "退费", -self.fee_fen))
         return moves
@@ -103,16 +115,16 @@ def trade_bill(first: date, last: date, lines: Sequence[Line]) -> bytes:
         rows.append(
             f"{order.trade_no}\t,{order.order_no}\t,{'退款' if line.refund else '交易'}\t,"
             f"{order.items[0][1]},{_stamp(order.created_at)},{_stamp(line.at)},{store}\t,"
-            f"{'示例门店' + store if store else ''}\t,\t,\t,*某(138****0000)\t,{amount},{amount},"
-            f"0.00,0.00,0.00,0.00,0.00,,0.00\t,0.00,{number}\t,{yuan(-line.fee_fen)},0.00,"
+            f"{'示例门店' + store if store else ''}\t,\t,\t,*某(138****0000)\t,{amount},"
+            f"{yuan(line.receipt_fen)},0.00,0.00,0.00,{yuan(line.discount_fen)},0.00,,0.00\t,0.00,{number}\t,{yuan(-line.fee_fen)},0.00,"
         )
     pays = [line for line in lines if not line.refund]
     backs = [line for line in lines if line.refund]
     footer = [
-        f"#交易合计：{len(pays)}笔，商家实收共{yuan(sum(x.amount_fen for x in pays))}元，"
-        "商家优惠共0.00元",
-        f"#退款合计：{len(backs)}笔，商家实收退款共{yuan(sum(x.amount_fen for x in backs))}元，"
-        "商家优惠退款共0.00元",
+        f"#交易合计：{len(pays)}笔，商家实收共{yuan(sum(x.receipt_fen for x in pays))}元，"
+        f"商家优惠共{yuan(sum(x.discount_fen for x in pays))}元",
+        f"#退款合计：{len(backs)}笔，商家实收退款共{yuan(sum(x.receipt_fen for x in backs))}元，"
+        f"商家优惠退款共{yuan(sum(x.discount_fen for x in backs))}元",
     ]
     return _framed("业务明细", first, last, TRADE_HEADER, rows, footer)
 
@@ -121,14 +133,16 @@ def trade_summary(first: date, last: date, lines: Sequence[Line]) -> bytes:
     """业务明细(汇总) beside a trade bill."""
     pays = sum(1 for line in lines if not line.refund)
     total = yuan(sum(line.amount_fen for line in lines))
+    receipt = sum(line.receipt_fen for line in lines)
+    discount = yuan(sum(line.discount_fen for line in lines))
     fee = yuan(-sum(line.fee_fen for line in lines))
     header = (
         "门店编号,门店名称,交易订单总笔数,退款订单总笔数,订单金额（元）,商家实收（元）,支付宝优惠（元）,"
         "商家优惠（元）,卡消费金额（元）,服务费（元）,分润（元）,实收净额（元）"
     )
     row = (
-        f"合计\t,\t,{pays},{len(lines) - pays},{total},{total},0.00,0.00,0.00,{fee},0.00,"
-        f"{yuan(sum(line.amount_fen - line.fee_fen for line in lines))}"
+        f"合计\t,\t,{pays},{len(lines) - pays},{total},{yuan(receipt)},0.00,{discount},0.00,{fee},0.00,"
+        f"{yuan(receipt - sum(line.fee_fen for line in lines))}"
     )
     return _framed("业务汇总", first, last, header, [row], [])
 
@@ -203,7 +217,7 @@ def checkout_events(order: Order) -> list[dict[str, object]]:
             "channel": "alipay", "product": order.product, "amount": yuan(order.amount_fen),
             "expires_at": _iso(order.expires_at) if order.expires_at else None,
             "client": order.client, "store": order.store, "campaign": order.campaign,
-            "buyer": f"u-{order.buyer}",
+            "buyer": f"u-{order.buyer}", "group": order.group, "consent": order.consent,
             "items": [
                 {"sku": sku, "name": name, "qty": count, "price": yuan(price)}
                 for sku, name, count, price in order.items
@@ -267,7 +281,8 @@ def _payment_fields(order: Order, at: datetime) -> dict[str, str]:
         "notify_id": f"{order.paid_at:%Y%m%d}00222{order.number:021d}",
         "notify_type": "trade_status_sync", "out_trade_no": order.order_no,
         "total_amount": amount, "trade_status": "TRADE_SUCCESS", "trade_no": order.trade_no,
-        "auth_app_id": APP_ID, "receipt_amount": amount, "app_id": APP_ID,
+        "auth_app_id": APP_ID, "app_id": APP_ID,
+        "receipt_amount": yuan(order.amount_fen - order.discount_fen),
         "buyer_pay_amount": amount, "seller_id": SELLER_ID,
         "fund_bill_list": f'[{{"amount":"{amount}","fundChannel":"ALIPAYACCOUNT"}}]',
     }

@@ -24,6 +24,10 @@ CATALOGUE = (
     ("A1", "手机壳", 3900), ("A2", "数据线", 2900), ("B1", "蓝牙耳机", 19900),
     ("B2", "充电宝", 12900), ("C1", "保温杯", 8800), ("C2", "雨伞", 5900), ("D1", "笔记本", 1500),
 )
+BOUGHT_TOGETHER = (("B1", "B2", 0.6), ("C2", "C1", 0.45))
+"""Whoever takes the first also takes the second, with this chance beside pure luck."""
+CONTROL_SHARE, CONTROL_LOST = 0.25, 0.2
+"""Of the orders of members so many see no offer, and so many of these are given up for it."""
 METHODS = {
     "QUICK_MSECURITY_PAY": "alipay.trade.app.pay",
     "QUICK_WAP_WAY": "alipay.trade.wap.pay",
@@ -93,6 +97,13 @@ class Order:
     received_at: list[datetime] = field(default_factory=list)
     refunds: list[Refund] = field(default_factory=list)
     fee_fen: int = 0
+    group: str | None = None
+    discount_fen: int = 0
+
+    @property
+    def consent(self) -> bool | None:
+        """Whether the buyer agreed to be written to; some were never asked."""
+        return (True, True, True, True, True, True, False, False, None, None)[self.buyer % 10]
 
     @property
     def order_no(self) -> str:
@@ -170,8 +181,9 @@ class Merchant:
                 number += 1
 
     def _order(self, chance: random.Random, number: int, created_at: datetime) -> Order:
+        own = random.Random(f"{self.seed}:{self.size}:own:{number}")
         product, clients, _ = chance.choices(PRODUCTS, [p[2] for p in PRODUCTS])[0]
-        items = _basket(chance)
+        items = _with_companions(own, _basket(chance))
         in_store = clients == ("pos",)
         order = Order(
             number=number,
@@ -187,10 +199,22 @@ class Merchant:
             outcome="paid",
         )
         self._decide(chance, order)
+        self._offer(own, order)
         if order.paid_at is not None:
             self._notify(chance, order)
             self._refund(chance, order)
         return order
+
+    def _offer(self, own: random.Random, order: Order) -> None:
+        """What a campaign does: a tenth off on the two sale days; members are won by an offer."""
+        if order.campaign in ("double11", "618"):
+            order.discount_fen = order.amount_fen // 10
+        if order.campaign != "member" or own.random() >= CONTROL_SHARE:
+            return
+        order.group = "control"
+        if order.paid_at is not None and own.random() < CONTROL_LOST:
+            order.paid_at, order.attempts = None, []
+            self._abandon(own, order, order.created_at + timedelta(seconds=3))
 
     def _buyer(self, chance: random.Random) -> int:
         """Few buyers come often, many once."""
@@ -330,6 +354,16 @@ def _campaign(chance: random.Random, at: datetime) -> str | None:
     if (at.month, at.day) == (6, 18) and chance.random() < 0.7:
         return "618"
     return "member" if chance.random() < 0.08 else None
+
+
+def _with_companions(
+    own: random.Random, items: list[tuple[str, str, int, int]]
+) -> list[tuple[str, str, int, int]]:
+    skus = {sku for sku, *_ in items}
+    for first, second, share in BOUGHT_TOGETHER:
+        if first in skus and second not in skus and own.random() < share:
+            items.extend((sku, name, 1, price) for sku, name, price in CATALOGUE if sku == second)
+    return items
 
 
 def _basket(chance: random.Random) -> list[tuple[str, str, int, int]]:

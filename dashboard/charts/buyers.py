@@ -198,6 +198,16 @@ def risk_bars(rows: Rows, say: Say) -> go.Figure:
     )
 
 
+def spend_steps(points: Sequence[tuple[Any, int]], say: Say) -> go.Figure:
+    """A buyer's net amount so far, a step at each purchase."""
+    figure = go.Figure(go.Scatter(
+        x=[at for at, _ in points], y=[fen / 100 for _, fen in points], mode="lines+markers",
+        line={"shape": "hv", "width": 2, "color": COLOURS["money"]}, hovertemplate="%{y:,.2f}",
+    ))
+    figure = laid_out(figure, 240).update_yaxes(title=say("yuan"), rangemode="tozero")
+    return figure.update_xaxes(tickformatstops=[])
+
+
 def holdout(weeks: Sequence[Week], say: Say) -> go.Figure:
     """Repeat purchases since the hold-out began: what came, and what had been expected."""
     figure = go.Figure()

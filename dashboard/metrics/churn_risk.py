@@ -24,21 +24,28 @@ def _chance_sql(model: BgNbd) -> str:
     )
 
 
-def _answer(asked: Asked) -> list[Row]:
-    refuse_split(asked, "churn_risk")
+def risk_rule(asked: Asked) -> tuple[str, str, str] | None:
+    """The risk of a buyer as SQL, and from where it is medium and high; a note says which it is."""
     found = prediction(asked) if knows_buyers(asked) else None
     if found is None:
+        return None
+    if found.passes and found.model is not None:
+        asked.notes.append(("Risk: the chance of having left, by BG/NBD.", {}))
+        return _chance_sql(found.model), *_CHANCES
+    asked.notes.append((
+        "Risk: days since the last purchase ÷ the buyer's own median gap. Unknown: one purchase"
+        " only.", {},
+    ))
+    return "since_s / nullif(gap_s, 0)", *_GAPS
+
+
+def _answer(asked: Asked) -> list[Row]:
+    refuse_split(asked, "churn_risk")
+    rule = risk_rule(asked)
+    if rule is None:
         return []
     note_nameless(asked)
-    if found.passes and found.model is not None:
-        risk, (medium, high) = _chance_sql(found.model), _CHANCES
-        asked.notes.append(("Risk: the chance of having left, by BG/NBD.", {}))
-    else:
-        risk, (medium, high) = "since_s / nullif(gap_s, 0)", _GAPS
-        asked.notes.append((
-            "Risk: days since the last purchase ÷ the buyer's own median gap. Unknown: one purchase"
-            " only.", {},
-        ))
+    risk, medium, high = rule
     rows = asked.rows(
         buyer_sql("churn_risk", asked.question, risk=risk, medium=medium, high=high)
     )

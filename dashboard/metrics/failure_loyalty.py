@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Sequence
 
 from dashboard.metrics.buyers import (
@@ -19,6 +20,9 @@ from dashboard.metrics.intervals import Z95, newcombe, ratio, wilson
 from dashboard.metrics.question import NAMED_DIMENSIONS
 from loaders.store.reader import Row
 
+LEAST_BUYERS = 200
+"""A product and client with fewer new buyers is compared with nothing."""
+Slice = tuple[str | None, str | None]
 _SUMS = ("buyers_30", "returned_30", "buyers", "returned", "net_fen", "squares")
 
 
@@ -36,8 +40,36 @@ def _answer(asked: Asked) -> list[Row]:
     bad = [row for row in found if row["first_attempt"] == "failed"]
     note_nameless(asked)
     rows = [_row("succeeded", None, good, None), _row("failed", None, _together(bad), good)]
-    bad.sort(key=lambda row: (-row["buyers"], row["reason"] or ""))
-    return rows + [_row("failed", row["reason"], row, good) for row in bad]
+    sizes = _sizes(found)
+    reasons: dict[str | None, list[Row]] = defaultdict(list)
+    for row in bad:
+        reasons[row["reason"]].append(row)
+    told = []
+    for reason, parts in reasons.items():
+        row = _row("failed", reason, _together(parts), good)
+        told.append(row | _at_best(parts, sizes, row))
+    return rows + sorted(told, key=lambda row: (-row["buyers"], row["reason"] or ""))
+
+
+def _sizes(found: Sequence[Row]) -> dict[Slice, int]:
+    """Buyers of each product and client, where enough to compare."""
+    sizes: dict[Slice, int] = defaultdict(int)
+    for row in found:
+        sizes[row["product"], row["client"]] += row["buyers"]
+    return {key: size for key, size in sizes.items() if size >= LEAST_BUYERS}
+
+
+def _at_best(parts: Sequence[Row], sizes: dict[Slice, int], row: Row) -> Row:
+    """What it would be worth if the reason were as rare everywhere as in its best slice."""
+    if len(sizes) < 2 or row.get("gap_fen") is None or not row["buyers"]:
+        return {}
+    hit: dict[Slice, int] = defaultdict(int)
+    for part in parts:
+        hit[part["product"], part["client"]] += part["buyers"]
+    best = min(sizes, key=lambda key: (hit[key] / sizes[key], -sizes[key]))
+    spared = sum(max(0, hit[key] - -(-hit[best] * size // sizes[best])) for key, size in sizes.items())
+    return {"best_slice": best, "spared": spared,
+            "spared_fen": round(row["gap_fen"] * spared / row["buyers"])}
 
 
 def _together(rows: Sequence[Row]) -> Row:
@@ -89,18 +121,20 @@ def _against(sums: Row, against: Row) -> Row:
 METRIC = Metric(
     name="failure_loyalty",
     title="What a failed first attempt costs later",
-    version=1,
+    version=2,
     definition=(
         "New buyers by the outcome of the first attempt of their first order, and its reason: the"
         " share who bought with a later order within 30 and within 90 days, and their mean net amount"
         " in 90 days. Only buyers whose days have passed. The gap is what they would have spent more"
-        " at the mean of those whose first attempt succeeded. An association, not proof of a cause."
+        " at the mean of those whose first attempt succeeded. Spared: buyers this reason would not "
+        "have hit, were it as rare with every product and client as with the best that has 200 new "
+        "buyers, and the gap of these. An association, not proof of a cause."
     ),
     needs=(*NEEDS, ("checkout_log",)),
     fields=(
         "first_attempt", "reason", "buyers", "returned", "day30_rate", "rate", "low", "high",
         "difference_rate", "difference_low_rate", "difference_high_rate", "spend_fen",
-        "spend_low_fen", "spend_high_fen", "gap_fen",
+        "spend_low_fen", "spend_high_fen", "gap_fen", "best_slice", "spared", "spared_fen",
     ),
     answer=_answer,
     dimensions=NAMED_DIMENSIONS,

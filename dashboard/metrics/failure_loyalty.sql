@@ -1,4 +1,4 @@
--- One row per outcome of a buyer's first attempt and its reason: buyers of first orders, who of them
+-- One row per outcome of a buyer's first attempt, its reason, product and client: buyers of first orders, who of them
 -- bought with a later order within 30 and 90 days, and their net purchases of 90 days (D29).
 with
 {orders},
@@ -47,6 +47,8 @@ judged as (
 select
     first_order.first_attempt as first_attempt,
     first_order.first_reason as reason,
+    first_order.product as product,
+    first_order.client as client,
     count(*) filter (where is_ready_30) as buyers_30,
     count(*) filter (where is_ready_30 and is_back_30) as returned_30,
     count(*) filter (where is_ready_90) as buyers,

@@ -5,11 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from dashboard.metrics import lifetime, retention, second_purchase, segments
+from dashboard.metrics import (
+    also_bought,
+    audience,
+    lifetime,
+    one_buyer,
+    recommendation,
+    retention,
+    second_purchase,
+    segments,
+)
 from dashboard.metrics.answers import Answers
+from dashboard.metrics.audience import Rules
 from dashboard.metrics.buyers import NEEDS, knows_buyers
-from dashboard.metrics.catalogue import Asked
+from dashboard.metrics.catalogue import Answer, Asked
 from dashboard.metrics.lifetime import Prediction
+from dashboard.metrics.one_buyer import Buyer
 from dashboard.metrics.question import Question
 from dashboard.metrics.second_purchase import Curves
 from loaders.store.reader import Reader, Row
@@ -81,6 +92,44 @@ class Loyalty:
         return self._once(
             "segment", question, lambda made: segments.buyers_in(made, segment), [], segment
         )
+
+    def also_bought(self, question: Question) -> Answer:
+        """Pairs of items of the period; of all filters, the channel's alone applies."""
+        where = {name: wanted for name, wanted in question.where.items() if name == "channel"}
+        asked_ = Question(question.first_day, question.last_day, (), where)
+        return self._answers.metric("also_bought", asked_)
+
+    def goods(self, question: Question) -> list[Row]:
+        """Items of the purchases of the last year, the most bought first."""
+        return self._once("goods", question, also_bought.goods, [])
+
+    def next_for_segment(self, question: Question, segment: str) -> list[Row]:
+        """The short list of a segment."""
+        def find(made: Asked) -> list[Row]:
+            return recommendation.next_for_segment(made, segment)
+
+        return self._once("next", question, find, [], segment)
+
+    def buyer(self, question: Question, buyer: str, channel: str | None = None) -> Buyer | None:
+        """What is known of a pseudonym at the end of the period."""
+        def find(made: Asked) -> Buyer | None:
+            return one_buyer.find(made, buyer, channel)
+
+        return self._once("buyer", question, find, None, buyer, channel)
+
+    def audience(self, question: Question, rules: Rules) -> Row:
+        """The counts of an audience."""
+        def find(made: Asked) -> Row:
+            return audience.counts(made, rules)
+
+        return self._once("audience", question, find, {}, rules)
+
+    def members(
+        self, question: Question, rules: Rules, limit: int | None = None
+    ) -> list[Row]:
+        """The buyers of an audience; never remembered: it is asked anew each time it leaves."""
+        made = asked(self._answers.reader, question)
+        return [] if made is None else audience.members(made, rules, limit)
 
     def prediction(self, question: Question) -> Prediction | None:
         """The model of these buyers, with its hold-out, or why there is none."""

@@ -122,7 +122,7 @@ def mean_row(rows: Iterable[Row]) -> list[Row]:
         if row["period"] > 0 and row["returned"] is not None:
             sums[row["period"]][0] += row["returned"]
             sums[row["period"]][1] += row["buyers"]
-            sums[row["period"]][2] += row["net_fen"] or 0
+            sums[row["period"]][2] += row.get("net_fen") or 0
     found = []
     for period, (returned, buyers, net_fen) in sorted(sums.items()):
         low, high = wilson(returned, buyers)

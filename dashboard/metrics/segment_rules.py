@@ -43,6 +43,16 @@ def segment_of(recency: int, frequency: int) -> str:
     )
 
 
+def recency_of(days: int) -> int:
+    """The recency score of whole days since the last purchase."""
+    return next((5 - at for at, most in enumerate(RECENCY_DAYS) if days <= most), 1)
+
+
+def frequency_of(orders: int) -> int:
+    """The frequency score of purchases in a year."""
+    return 1 + sum(orders >= least for least in ORDERS_A_YEAR)
+
+
 def recency_sql(days: str) -> str:
     """The recency score of whole days since the last purchase."""
     cases = " ".join(f"when {days} <= {most} then {5 - at}" for at, most in enumerate(RECENCY_DAYS))

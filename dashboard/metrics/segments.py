@@ -14,14 +14,14 @@ from loaders.store.reader import Row
 MOVED_DAYS = 30
 
 
-def segment_sql(name: str, question: Question) -> str:
+def segment_sql(name: str, question: Question, **parts: str) -> str:
     """A query over `scored`, the buyers with their scores and segment."""
     scored = buyer_sql(
         "segment_buyers", question,
         recency=rules.recency_sql("days_since"), frequency=rules.frequency_sql("orders_a_year"),
         value=rules.value_sql("value_rank"), segment=rules.segment_sql("recency", "frequency"),
     )
-    return filled(name, question, scored=scored)
+    return filled(name, question, scored=scored, **parts)
 
 
 def scores(asked: Asked, at: datetime | None = None) -> list[Row]:

@@ -29,9 +29,9 @@ def gather(name: str, part: Part) -> None:
 
 
 def here() -> str:
-    """The address of what is looked at, without an id that somebody pasted."""
+    """The address of what is looked at, without an id that somebody pasted, and without a buyer."""
     base = (st.context.url or "").split("?")[0]
-    shown = [name for name in st.query_params if name != "id"]
+    shown = [name for name in st.query_params if name not in ("id", "buyer")]
     query = urlencode({name: st.query_params.get_all(name) for name in shown}, doseq=True)
     return f"{base}?{query}" if query else base
 

@@ -10,6 +10,7 @@ from dashboard.metrics.question import Question
 from dashboard.metrics.segment_rules import rule_rows
 from dashboard.screens import parts
 from dashboard.screens.bar import View
+from dashboard.screens.buyer_links import buyers_table
 from dashboard.screens.parts import Card
 from dashboard.services import Services
 
@@ -33,16 +34,17 @@ def render(services: Services, view: View) -> None:
     if not segments.rows:
         parts.nothing(services)
         return
-    loyalty = Loyalty(services.answers)
     parts.section(services, "Segments", segments)
-    figure = segment_map(loyalty.scores(question), services.say)
-    parts.chart(services, figure, "segments", "Segments", question)
+    scores = services.metric("segment_scores", question)
+    figure = segment_map(scores.rows, services.say)
+    parts.chart(services, figure, "segments", "Segments", question, scores)
     _segments(services, question)
     with st.expander(services.say("The rules"), icon=":material/rule:"):
         parts.rows_table(services, rule_rows(), _RULES, "rules")
-    parts.section(services, "Movement in 30 days")
-    figure = movement_map(loyalty.movement(question), services.say)
-    parts.chart(services, figure, "movement", "Movement in 30 days", question)
+    moved = services.metric("segment_movement", question)
+    parts.section(services, "Movement in 30 days", moved)
+    figure = movement_map(moved.rows, services.say)
+    parts.chart(services, figure, "movement", "Movement in 30 days", question, moved)
     _risk(services, question)
     _holdout(services, question)
 
@@ -51,12 +53,15 @@ def render(services: Services, view: View) -> None:
 def _segments(services: Services, question: Question) -> None:
     answer = services.metric("segments", question)
     names = answer.metric.fields
-    picked = parts.rows_table(services, answer.rows, names, "segments", selectable=True)
+    picked = parts.rows_table(services, answer.rows, names, "segment-list", selectable=True)
     if picked is None:
         st.caption(services.say("Select a row to see its buyers."))
         return
-    buyers = Loyalty(services.answers).buyers_in(question, answer.rows[picked]["segment"])
-    parts.rows_table(services, buyers, _BUYERS, "segment-buyers")
+    segment = answer.rows[picked]["segment"]
+    where = {"segment": segment}
+    parts.link(services, "audiences", services.say("Build an audience of them"), where)
+    buyers = Loyalty(services.answers).buyers_in(question, segment)
+    buyers_table(services, buyers, _BUYERS, "segment-buyers", "Buyers of the segment", question)
 
 
 def _risk(services: Services, question: Question) -> None:
@@ -71,7 +76,8 @@ def _holdout(services: Services, question: Question) -> None:
     found = Loyalty(services.answers).prediction(question)
     if found is None or not found.weeks:
         return
-    parts.section(services, "The prediction, tested on the last weeks")
+    tested = services.metric("lifetime_holdout", question)
+    parts.section(services, "The prediction, tested on the last weeks", tested)
     figure = holdout(found.weeks, services.say)
     title = "The prediction, tested on the last weeks"
-    parts.chart(services, figure, "holdout", title, question)
+    parts.chart(services, figure, "holdout", title, question, tested)

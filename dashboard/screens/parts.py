@@ -28,6 +28,7 @@ _STYLE = """<style>
 .mdash-way {
   color: color-mix(in srgb, currentColor 45%, #0D9488); text-decoration: none; font-weight: 500;
 }
+[class*="st-key-cards"] [data-testid="stMetricValue"] { font-size: 1.7rem; }
 .mdash-way:hover, .mdash-way:focus-visible { text-decoration: underline; }
 [data-testid="stHeader"] { background: transparent; }
 @media (max-width: 640px) {
@@ -220,14 +221,25 @@ def pair(services: Services, fen: int, before_fen: int | None) -> None:
     )
 
 
-def answer_table(services: Services, answer: Answer, name: str, title: str) -> None:
+def answer_table(
+    services: Services, answer: Answer, name: str, title: str, shown: Sequence[str] = ()
+) -> None:
     """An answer's rows, to look at and to take away."""
     if not answer.rows:
         nothing(services)
         return
     names = [*answer.question.by, *answer.metric.fields]
-    rows_table(services, answer.rows, names, name)
+    rows_table(services, answer.rows, shown or names, name)
     table_menu(services, answer, names, name, title, answer.question)
+
+
+def choice(services: Services, label: str, names: dict[str, str], key: str) -> str:
+    """One of several by a row of buttons; the first until another is chosen."""
+    first = next(iter(names))
+    return st.segmented_control(
+        services.say(label), list(names), key=key, default=first, required=True,
+        format_func=lambda name: services.say(names[name]),
+    ) or first
 
 
 def empty_home(services: Services) -> None:

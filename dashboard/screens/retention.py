@@ -10,10 +10,16 @@ from dashboard.metrics.question import Question
 from dashboard.metrics.retention import mean_row
 from dashboard.screens import parts
 from dashboard.screens.bar import View
-from dashboard.screens.parts import Card
+from dashboard.screens.buyer_links import buyers_table
+from dashboard.screens.files import table_menu
+from dashboard.screens.parts import Card, choice
 from dashboard.services import Services
 
 GRAINS = {"month": "by month", "week": "by week"}
+MODES = {
+    "retention": "in that period", "retention_rolling": "in it or later",
+    "retention_days": "on that day (24 hours)",
+}
 SHOWN = {"rate": "buyers who came back", "net_fen": "net amount"}
 GROUPS = {
     "all": "all together", "product": "by product", "store": "by store", "campaign": "by campaign",
@@ -26,7 +32,8 @@ _BUYERS = ("buyer", "first_paid_at", "last_paid_at", "orders", "net_fen")
 def render(services: Services, view: View) -> None:
     """Draw the page."""
     question = view.question
-    repeat, mix = services.metric("repeat_rate", question), services.metric("buyer_mix", question)
+    repeat = services.metric("repeat_rate", question.last(365))
+    mix = services.metric("buyer_mix", question)
     parts.as_of(services, repeat)
     parts.cards(services, [
         Card("Buyers", mix, "buyers", "number"),
@@ -34,7 +41,9 @@ def render(services: Services, view: View) -> None:
         Card("Returning share", mix, "returning_rate", "percent"),
         Card("Repeat rate", repeat, "rate", "percent"),
     ])
-    st.caption(services.say("Cohorts are of the last 365 days up to the end of the period."))
+    st.caption(services.say(
+        "The repeat rate and all that follows are of the last 365 days up to the end of the period."
+    ))
     _cohorts(services, question.last(365))
     _mix(services, question.last(365))
     _second(services, question.last(365))
@@ -45,40 +54,38 @@ def render(services: Services, view: View) -> None:
 def _cohorts(services: Services, question: Question) -> None:
     say = services.say
     with st.container(horizontal=True):
-        grain = _choice(services, "Cohorts", GRAINS, "cohort-grain")
-        field = _choice(services, "Shown", SHOWN, "cohort-field")
-    answer = services.metric("retention", question.split(grain))
+        grain = choice(services, "Cohorts", GRAINS, "cohort-grain")
+        mode = choice(services, "Came back", MODES, "cohort-mode")
+        shown = SHOWN if mode == "retention" else {"rate": SHOWN["rate"]}
+        field = choice(services, "Shown", shown, f"cohort-field-{mode}")
+    answer = services.metric(mode, question.split(grain))
     parts.section(services, "Who comes back", answer)
     parts.notes(services, answer)
     if not answer.rows:
         parts.nothing(services)
         return
     means = mean_row(answer.rows)
-    figure = triangle(answer.rows, means, say, field)
-    parts.chart(services, figure, "triangle", "Who comes back", question)
-    st.caption(say(
-        "Across: so many months or weeks after the first purchase. Hatched: has not ended yet, which"
-        " is not zero. Retention is not a funnel: a buyer may skip a period and come back."
-    ))
+    if mode != "retention_days":
+        figure = triangle(answer.rows, means, say, field)
+        parts.chart(services, figure, "triangle", "Who comes back", question)
+        st.caption(say(
+            "Across: so many months or weeks after the first purchase. Hatched: has not ended yet, which"
+            " is not zero. Retention is not a funnel: a buyer may skip a period and come back."
+        ))
     parts.section(services, "Cohorts as curves", answer)
     figure = cohort_curves(answer.rows, means, say)
     parts.chart(services, figure, "curves", "Cohorts as curves", question)
     with st.expander(say("As a table"), icon=":material/table:"):
-        picked = parts.rows_table(services, answer.rows, _CELLS, "cells", selectable=True)
-        if picked is None:
+        is_cell = mode == "retention"
+        picked = parts.rows_table(services, answer.rows, _CELLS, "cells", selectable=is_cell)
+        table_menu(services, answer, answer.metric.fields, "cells", "Who comes back", question)
+        if picked is None and is_cell:
             st.caption(say("Select a row to see its buyers."))
+        if picked is None:
             return
         row = answer.rows[picked]
         buyers = Loyalty(services.answers).buyers_of(answer.question, row["cohort"], row["period"])
-        parts.rows_table(services, buyers, _BUYERS, "cell-buyers")
-
-
-def _choice(services: Services, label: str, names: dict[str, str], key: str) -> str:
-    first = next(iter(names))
-    return st.segmented_control(
-        services.say(label), list(names), key=key, default=first, required=True,
-        format_func=lambda name: services.say(names[name]),
-    ) or first
+        buyers_table(services, buyers, _BUYERS, "cell-buyers", "Buyers of the cell", question)
 
 
 def _mix(services: Services, question: Question) -> None:
@@ -92,7 +99,7 @@ def _mix(services: Services, question: Question) -> None:
 def _second(services: Services, question: Question) -> None:
     answer = services.metric("second_purchase", question)
     parts.section(services, "Time to the second purchase", answer)
-    group = _choice(services, "Split by", GROUPS, "second-group")
+    group = choice(services, "Split by", GROUPS, "second-group")
     is_attempt = group == "first_attempt"
     asked = question if group in ("all", "first_attempt") else question.split(group)
     curves = Loyalty(services.answers).curves(asked, is_attempt)

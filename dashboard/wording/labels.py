@@ -42,7 +42,8 @@ FIELDS = {
     "difference_high_rate": "Difference, high", "spend_fen": "Net in 90 days (yuan)",
     "spend_low_fen": "Net, low (yuan)", "spend_high_fen": "Net, high (yuan)",
     "gap_fen": "Gap (yuan)", "mean_fen": "Net per buyer (yuan)",
-    "expected_orders": "Expected purchases", "expected_fen": "Expected net (yuan)",
+    "expected_orders": "Expected purchases",
+    "bought": "Purchases", "weeks": "Weeks", "expected_fen": "Expected net (yuan)",
     "risk": "Risk", "buyer": "Buyer", "first_paid_at": "First purchase",
     "last_paid_at": "Last purchase", "recency": "Recency score", "frequency": "Frequency score",
     "value": "Value score", "days_since": "Days since the last purchase",
@@ -60,6 +61,23 @@ FIELDS = {
     "just_under": "Just under the limit", "after_hours": "After hours",
     "same_buyer": "Most to one buyer", "own_approvals": "Own approvals tried",
     "stands_out": "Stands out",
+    "discount_fen": "Given off (yuan)", "uplift": "Uplift", "uplift_low": "Uplift, low",
+    "uplift_high": "Uplift, high", "compared_with": "Compared with",
+    "compared_orders": "Orders compared with", "compared_rate": "Their rate",
+    "value_uplift_fen": "Value, difference (yuan)", "value_uplift_low_fen": "Value, low (yuan)",
+    "value_uplift_high_fen": "Value, high (yuan)", "new_rate": "Share of new buyers",
+    "new_uplift": "New buyers, difference", "new_uplift_low": "New buyers, low",
+    "new_uplift_high": "New buyers, high", "discount_order_fen": "Discount an order (yuan)",
+    "discount_order_low_fen": "Discount, low (yuan)",
+    "discount_order_high_fen": "Discount, high (yuan)", "lift_rate": "Lift to be seen",
+    "item": "Item", "item_name": "Item", "other": "Other item", "other_name": "Other item",
+    "together": "Bought together", "support": "Support", "confidence": "Confidence", "lift": "Lift",
+    "shortlist": "List", "items": "Items", "hits": "Hits", "chance_rate": "Chance",
+    "popular_rate": "Share of all purchases", "goods": "Items", "last_product": "Last product",
+    "segments": "Segment", "risks": "Risk", "products": "Product of the last purchase",
+    "least_fen": "Net spend from (fen)", "most_fen": "Net spend to (fen)",
+    "spared": "Buyers spared", "spared_fen": "Spared (yuan)",
+    "needed": "Orders needed", "needed_held": "of these held out", "needed_days": "Days it takes",
 }
 WORDS = {
     "paid": "paid", "paid_late": "paid late", "closed_by_merchant": "closed by the shop",
@@ -94,12 +112,15 @@ WORDS = {
     "refund_submitting": "being sent", "refund_done": "refunded", "refund_refused": "not refunded",
     "refund_unknown": "not known yet",
     "refund_possible": "possible", "refund_impossible": "not possible",
+    "also_bought": "by what goes together", "most_popular": "most popular",
+    "holdout": "hold-out group", "same_days": "no campaign, same days",
     "low": "low", "medium": "medium", "high": "high", "succeeded": "succeeded", "failed": "failed",
 }
 WORDED = frozenset(
     {"outcome", "source", "stage", "reason", "kind", "status", "what", "channel", "product",
      "line_state", "refund_state",
-     "segment", "before", "risk", "first_attempt"}
+     "segment", "before", "risk", "first_attempt", "compared_with", "shortlist",
+     "last_product"}
 )
 
 ROLE_TITLES: dict[str, str] = {

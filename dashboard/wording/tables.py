@@ -32,19 +32,27 @@ def columns(names: Sequence[str], say: Say) -> list[Column]:
 def _shape(name: str) -> Shape:
     if name.endswith("_fen"):
         return "money"
-    if name == "rate" or name.endswith("_rate") or name in ("low", "high"):
+    if name == "rate" or name.endswith("_rate") or name in _SHARES:
         return "percent"
     if name in _COUNTS:
         return "count"
     return "text"
 
 
+_SHARES = frozenset(
+    {
+        "low", "high", "uplift", "uplift_low", "uplift_high", "new_uplift", "new_uplift_low",
+        "new_uplift_high", "support", "confidence",
+    }
+)
 _COUNTS = frozenset(
     {
         "orders", "open", "matured", "paid", "refunds", "buyers", "succeeded", "attempts", "count",
         "missing", "skewed", "expected", "received", "duplicates", "bad_signature", "mismatched",
         "refunded", "rows", "rejected", "line", "load_id", "returned", "repeated", "new_buyers",
         "returning_buyers", "unproven", "followed", "expected_orders", "asks",
+        "needed", "needed_held", "needed_days", "spared", "bought", "together", "hits",
+        "compared_orders",
     }
 )
 
@@ -75,6 +83,8 @@ def _cell(value: Any, column: Column, say: Say, language: str, timezone: str) ->
         return value.isoformat()
     if isinstance(value, bool):
         return "✓" if value else "—"
+    if isinstance(value, list):
+        return ", ".join(str(part) for part in value)
     if isinstance(value, dict):
         return json.dumps(value)
     if isinstance(value, tuple):

@@ -2,34 +2,49 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import duckdb
 
-_ADDED = (("bill_days", "part", "varchar"), ("deliveries", "refund_fen", "bigint"))
+_ADDED = (
+    ("bill_days", "part", "varchar"),
+    ("deliveries", "refund_fen", "bigint"),
+    ("checkout_log", "campaign_group", "varchar"),
+    ("checkout_log", "discount_fen", "bigint"),
+    ("checkout_log", "consent", "boolean"),
+    ("trade", "is_holdout", "boolean"),
+    ("trade", "discount_fen", "bigint"),
+    ("trade", "consent", "boolean"),
+    ("trade", "items", "struct(item varchar, name varchar)[]"),
+    ("buyer_orders", "is_holdout", "boolean"),
+    ("buyer_orders", "consent", "boolean"),
+)
 """Columns that tables have been given since they were first made."""
 
 
-_NEW = {"erased": "create table erased (mark varchar)"}
-"""Tables that came later."""
-
-
-def upgrade(connection: duckdb.DuckDBPyConnection, views: Sequence[str]) -> None:
-    """Add what the lake lacks; only then are the statements of `views` run."""
+def upgrade(
+    connection: duckdb.DuckDBPyConnection, tables: Sequence[str], views: Sequence[str]
+) -> None:
+    """Add what the lake lacks; only then are the statements of `tables` and `views` run."""
     rows = connection.execute(
         "select table_name, column_name from duckdb_columns() where database_name = 'lake'"
     ).fetchall()
     lacking = [item for item in _ADDED if item[:2] not in rows]
-    missing = [made for name, made in _NEW.items() if name not in {table for table, _ in rows}]
-    if not lacking and not missing:
+    if not lacking and _names(tables) <= {table for table, _ in rows}:
         return
     connection.execute("begin")
     connection.execute("use lake")
+    for statement in tables:
+        connection.execute(statement)
     for table, name, kind in lacking:
         connection.execute(f"alter table {table} add column {name} {kind}")
-    for statement in missing:
-        connection.execute(statement)
     for statement in views:
         connection.execute(statement)
     connection.execute("use memory")
     connection.execute("commit")
+
+
+def _names(tables: Sequence[str]) -> set[str]:
+    found = (re.search(r"create table if not exists (\w+)", statement) for statement in tables)
+    return {match[1] for match in found if match}

@@ -25,7 +25,7 @@ OPEN_TRIES = 4
 _TURN_SLICES = 1_000_000
 _ROLLUPS = (
     "hourly_orders", "hourly_failures", "hourly_rungs", "hourly_money", "daily_latency",
-    "buyer_orders",
+    "buyer_orders", "daily_baskets",
 )
 _MOVED: Mapping[str, str] = {
     "buyer_orders": "where buyer_key is null"
@@ -120,7 +120,8 @@ class Warehouse:
         ).fetchone()
         if not present or present[0] == 0:
             self._create()
-        upgrade(self.connection, statements(sql_file("schema", "views")))
+        tables, views = (statements(sql_file("schema", name)) for name in ("tables", "views"))
+        upgrade(self.connection, tables, views)
 
     def _create(self) -> None:
         self.connection.execute("begin")

@@ -15,13 +15,15 @@ from dashboard.metrics.catalogue import metrics
 from dashboard.operations.audit import TROUBLES
 from dashboard.operations.trail import ACTIONS
 from dashboard.operations.vault import FIELDS as UNMASKED
+from dashboard.screens import audiences, buyer
 from dashboard.screens.bar import COMPARISONS
+from dashboard.screens.campaigns import EFFECTS
 from dashboard.screens.cancel_payment import DONE, STANDS
 from dashboard.screens.conversion import RATES
 from dashboard.screens.refund_form import REASONS
 from dashboard.screens.refund_progress import NEXT, TOLD
 from dashboard.screens.refunds import DAYS, TITLES
-from dashboard.screens.retention import GRAINS, GROUPS, SHOWN
+from dashboard.screens.retention import GRAINS, GROUPS, MODES, SHOWN
 from dashboard.screens.trade import BY, FACTS
 from dashboard.wording import trades
 from dashboard.wording.labels import FIELDS, RIGHT_TITLES, ROLE_TITLES, WORDS
@@ -91,9 +93,10 @@ def all_sentences() -> set[str]:
     found |= templates() | set(FACTS)
     found |= {*ROLE_TITLES.values(), *RIGHT_TITLES.values()}
     found |= set(TROUBLES) | set(ACTIONS.values()) | set(UNMASKED.values())
-    found |= {*GRAINS.values(), *GROUPS.values(), *SHOWN.values()}
     found |= {*REASONS, *NEXT.values(), *TOLD.values(), *DAYS.values(), *TITLES.values()}
     found |= {*DONE.values(), *STANDS.values()}
+    found |= {*GRAINS.values(), *GROUPS.values(), *SHOWN.values(), *MODES.values(), *EFFECTS.values()}
+    found |= {*audiences.CARDS, *buyer.CARDS, *buyer.CONSENT.values()}
     for metric in metrics().values():
         found |= {metric.title, metric.definition}
     return found

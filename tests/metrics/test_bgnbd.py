@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -19,6 +21,19 @@ def one(repeats: float, last: float, age: float) -> Visits:
 def test_the_papers_example_buyer() -> None:
     """Fader, Hardie and Lee 2005: x = 2, t_x = 30.43, T = 38.86 is expected to buy 1.226 times."""
     assert PUBLISHED.expected(one(2, 30.43, 38.86), 39.0)[0] == pytest.approx(1.226, abs=5e-4)
+
+
+def test_the_published_fit_of_the_cdnow_data() -> None:
+    """r = 0.243, alpha = 4.414, a = 0.793, b = 2.426, log-likelihood -9582.4 (in weeks)."""
+    rows = np.loadtxt(Path(__file__).with_name("cdnow.csv"), delimiter=",", comments=["#", "r"])
+    assert rows[:, 3].sum() == 2357
+    visits = Visits(rows[:, 0], rows[:, 1] / 7, rows[:, 2] / 7, rows[:, 3])
+    model = fit(visits)
+    found = (model.r, model.alpha, model.a, model.b)
+    wanted = (PUBLISHED.r, PUBLISHED.alpha, PUBLISHED.a, PUBLISHED.b)
+    assert found == pytest.approx(wanted, abs=6e-4)
+    assert model.log_likelihood == pytest.approx(-9582.4, abs=0.1)
+    assert log_likelihood(np.log(wanted), visits) <= model.log_likelihood
 
 
 @pytest.mark.parametrize(("x", "last", "age"), [(0, 0.0, 38.86), (2, 30.43, 38.86), (5, 9.0, 30.0)])

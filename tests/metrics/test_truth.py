@@ -293,7 +293,7 @@ def test_settlement(sample: Sample, name: str) -> None:
     for day, lines in bill_lines(sample.orders).items():
         at = day.isoformat() if name == "day" else f"{day:%Y-%m}"
         for line in lines:
-            wanted[at][1 if line.refund else 0] += abs(line.amount_fen)
+            wanted[at][1 if line.refund else 0] += abs(line.receipt_fen)
             wanted[at][2] += line.fee_fen
     rows = sample.metric("settlement", "--by", name)["rows"]
     for row in rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from urllib.parse import urlencode
 
 import duckdb
@@ -95,8 +96,8 @@ def test_a_card_is_masked_whatever_digits_stand_beside_it(
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.dates().map(lambda day: day.replace(year=2000 + day.year % 30)), st.integers(0, 10**20 - 1))
-def test_a_trade_s_number_is_never_a_card(day: object, rest: int) -> None:
+@given(st.dates(date(2000, 1, 1), date(2029, 12, 31)), st.integers(0, 10**20 - 1))
+def test_a_trade_s_number_is_never_a_card(day: date, rest: int) -> None:
     """Alipay's trade numbers have 28 digits and begin with a day, WeChat Pay's 28 and with 42000."""
     for number in (f"{day:%Y%m%d}{rest:020}", f"42000{rest:020}123", f"2088{rest % 10**12:012}",
                    f"{day:%Y%m%d}{rest % 10**8:08}", f"{day:%Y%m%d}{rest % 10**11:011}"):

@@ -15,7 +15,8 @@ from tests.store.messages import attempt, body, envelope, fields, order
 
 APP = Path(__file__).resolve().parents[2] / "dashboard" / "app.py"
 SCREENS = (
-    "overview", "conversion", "failures", "latency", "retention", "loyalty", "trades", "alerts",
+    "overview", "conversion", "failures", "latency", "retention", "loyalty", "campaigns", "audiences",
+    "buyer", "trades", "alerts",
     "data", "definitions",
 )
 

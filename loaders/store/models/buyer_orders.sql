@@ -25,6 +25,8 @@ select
     case when buyer is not null then first_attempt end as first_attempt,
     case when buyer is not null and first_attempt = 'failed' then failures[1].reason end
         as first_reason,
+    case when buyer is not null then is_holdout end as is_holdout,
+    case when buyer is not null then consent end as consent,
     sum(sign)::bigint as orders,
     sum(case when is_purchase then sign * (amount_fen - refunded_fen) else 0 end)::bigint as net_fen
 from judged

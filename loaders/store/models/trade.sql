@@ -81,6 +81,13 @@ base as not materialized (
             answers.paid_at
         ) as created_at,
         orders.expires_at,
+        lower(orders.campaign_group) in ('control', 'holdout') as is_holdout,
+        orders.discount_fen,
+        orders.consent,
+        json_transform(
+            case when json_valid(orders.items) then orders.items end,
+            '[{"sku": "VARCHAR", "name": "VARCHAR"}]'
+        ) as goods,
         coalesce(orders.expires_at, orders.happened_at + interval 24 hour) as due_at,
         coalesce(told.paid_at, billed.paid_at, answers.paid_at, billed.refunded_payment_at)
             as paid_at,
@@ -314,5 +321,15 @@ select
     date_diff('millisecond', paid_at, recognised_at) as recognition_ms,
     case when paid_at is not null then date_diff('millisecond', ordered_at, recognised_at) end
         as end_to_end_ms,
-    coalesce(api_ms, []) as api_ms
+    coalesce(api_ms, []) as api_ms,
+    is_holdout,
+    discount_fen,
+    consent,
+    list_transform(
+        list_sort(list_distinct(list_transform(goods, lambda part: part.sku)))[:30],
+        lambda sku: struct_pack(
+            item := sku,
+            name := list_filter(goods, lambda part: part.sku = sku)[1].name
+        )
+    ) as items
 from joined

@@ -42,7 +42,7 @@ create table if not exists checkout_log (
     load_id bigint, line bigint, line_key bigint, hint_day date, home_day date, event varchar,
     order_no varchar, channel varchar, happened_at timestamp, product varchar, client varchar,
     store varchar, campaign varchar, buyer varchar, amount_fen bigint, expires_at timestamp,
-    items varchar, attempt integer, method varchar, is_payment boolean, reached_channel boolean,
+    items varchar, campaign_group varchar, discount_fen bigint, consent boolean, attempt integer, method varchar, is_payment boolean, reached_channel boolean,
     code varchar, sub_code varchar, elapsed_ms bigint, reason varchar, source varchar,
     stage varchar, is_known boolean, may_pay boolean, says varchar, channel_paid_at timestamp, trade_no varchar,
     refund_no varchar, closed_by varchar
@@ -62,7 +62,9 @@ create table if not exists trade (
     first_attempt varchar, is_recovered boolean, is_received boolean, rung integer,
     duplicates integer, mismatched integer, refunded_fen bigint, is_refunded_30d boolean,
     billed_on date, receipt_fen bigint, fee_fen decimal(18, 3), channel_ms bigint,
-    notification_ms bigint, recognition_ms bigint, end_to_end_ms bigint, api_ms bigint[]
+    notification_ms bigint, recognition_ms bigint, end_to_end_ms bigint, api_ms bigint[],
+    is_holdout boolean, discount_fen bigint, consent boolean,
+    items struct(item varchar, name varchar)[]
 );
 create table if not exists refund (
     turn bigint, channel varchar, order_no varchar, refund_no varchar, home_day date, amount_fen bigint,
@@ -97,7 +99,10 @@ create table if not exists daily_latency (
 create table if not exists buyer_orders (
     created_at timestamp, paid_at timestamp, buyer_key ubigint, buyer varchar, channel varchar,
     product varchar, client varchar, store varchar, campaign varchar, first_attempt varchar,
-    first_reason varchar, orders bigint, net_fen bigint
+    first_reason varchar, is_holdout boolean, consent boolean, orders bigint, net_fen bigint
+);
+create table if not exists daily_baskets (
+    day date, channel varchar, item varchar, name varchar, other varchar, orders bigint
 );
 create table if not exists daily_settlement (
     billed_on date, channel varchar, account varchar, kind varchar, store varchar,
