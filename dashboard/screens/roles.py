@@ -61,7 +61,9 @@ def _form(services: Services, accounts: Accounts) -> None:
                                 format_func=lambda right: say(RIGHT_TITLES[right]))
         refund = st.number_input(say("Refund up to (yuan)"), 0, value=None, step=100)
         approve = st.number_input(say("Approve up to (yuan)"), 0, value=None, step=100)
-        stores = st.multiselect(say("Only these stores"), choices, accept_new_options=True)
+        stores = st.multiselect(
+            say("Only these stores"), choices, accept_new_options=True, placeholder=say("all")
+        )
         if st.form_submit_button(say("Save the role"), type="primary"):
             made = Role(name, frozenset(rights), _fen(refund), _fen(approve), frozenset(stores) or None)
             do(services, lambda: accounts.save_role(services.person, made))

@@ -25,21 +25,27 @@ def render(services: Services) -> None:
     say = services.say
     people, actions = services.trail.choices()
     left, middle, right = st.columns(3)
-    person = left.selectbox(say("Person"), people, index=None, key="trail-person")
+    person = left.selectbox(say("Person"), people, index=None, key="trail-person",
+                            placeholder=say("all"))
     action = middle.selectbox(
-        say("Action"), actions, index=None, key="trail-action",
+        say("Action"), actions, index=None, key="trail-action", placeholder=say("all"),
         format_func=lambda name: say(ACTIONS.get(name, name)),
     )
     subject = right.text_input(say("Subject"), key="trail-subject")
     today = services.today()
-    days = _days(st.date_input(say("Period"), (today - _DAYS, today), key="trail-days"), today)
+    days = _days(st.date_input(
+        say("Period"), (today - _DAYS, today), key="trail-days", format="YYYY-MM-DD"
+    ), today)
     found = entries(services, person, action, subject.strip(), days)
     if found:
         parts.rows_table(services, found, _ENTRIES, "trail")
     else:
         parts.nothing(services)
-    _verify(services)
-    _take(services, days)
+    with st.container(horizontal=True):
+        checked = st.button(say("Verify the trail"), icon=":material/verified:")
+        _take(services, days)
+    if checked:
+        _verify(services)
     parts.section(services, "Refunds per person")
     _refunders(services, days)
     parts.section(services, "Erase a buyer")
@@ -54,8 +60,6 @@ def _days(chosen: object, today: date) -> tuple[date, date]:
 
 def _verify(services: Services) -> None:
     say = services.say
-    if not st.button(say("Verify the trail"), icon=":material/verified:"):
-        return
     done = services.trail.verify()
     if done["ok"]:
         st.success(say("The trail holds: {count} entries.", count=done["entries"]))
