@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from filelock import FileLock
 
 from dashboard.cli import main
 from loaders.channels import retry_ladders
@@ -71,14 +72,34 @@ def _own_main() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def channel_key() -> bytes:
+def made_once(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Callable[..., Path]:
+    """`made_once(name, make)`: the path `make(path)` has made, by the first process that asks."""
+    base = tmp_path_factory.getbasetemp()
+    folder = base if worker_id == "master" else base.parent
+
+    def made(name: str, make: Callable[[Path], object]) -> Path:
+        path, done = folder / name, folder / f"{name}.made"
+        with FileLock(folder / f"{name}.lock"):
+            if not done.exists():
+                make(path)
+                done.touch()
+        return path
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def channel_key(made_once: Callable[..., Path]) -> bytes:
     """The private key with which the stand-in channel signs."""
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    return key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
+    def make(path: Path) -> None:
+        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        path.write_bytes(key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        ))
+
+    return made_once("channel_key.pem", make).read_bytes()
 
 
 def make_home(home: Path, channel_key: bytes, extra: str = "", language: str = "en") -> Path:
@@ -143,17 +164,18 @@ class Sample:
 
 
 @pytest.fixture(scope="session")
-def sample(tmp_path_factory: pytest.TempPathFactory, channel_key: bytes) -> Sample:
+def sample(made_once: Callable[..., Path], channel_key: bytes) -> Sample:
     """4,000 orders, all files written and loaded once. Tests must not change this home."""
-    folder = tmp_path_factory.mktemp("sample")
     merchant = Merchant(seed=7, orders=4_000, last_day=LAST_DAY)
-    orders = write_files(
-        merchant, folder / "files", channel_key, daily_from=LAST_DAY - timedelta(days=2)
-    )
-    home = make_home(folder / "home", channel_key)
-    ran = run_mdash(home, "load", str(folder / "files"), "--json")
-    assert ran.code == 0, ran.err
-    return Sample(merchant, orders, folder / "files", home)
+
+    def make(folder: Path) -> None:
+        write_files(merchant, folder / "files", channel_key, daily_from=LAST_DAY - timedelta(days=2))
+        home = make_home(folder / "home", channel_key)
+        ran = run_mdash(home, "load", str(folder / "files"), "--json")
+        assert ran.code == 0, ran.err
+
+    folder = made_once("sample", make)
+    return Sample(merchant, list(merchant.orders()), folder / "files", folder / "home")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
