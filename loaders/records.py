@@ -207,14 +207,15 @@ class RefundState:
     """A refund as the channel knows it.
 
     `done`: the money moved. `accepted`: taken, not proven. `absent`: the channel names no such
-    refund, which proves nothing so soon after it was sent. `bank_state` is S, F or P where the
-    money goes back to a bank card.
+    refund, which proves nothing so soon after it was sent. `closed`: given up, nothing moved.
+    `stuck`: the money left the shop and did not reach the buyer; a person must see to it.
+    `bank_state` is S, F or P where the money goes back to a bank card.
     """
 
     refund_no: str
     order_no: str
     trade_no: str | None
-    state: Literal["done", "accepted", "absent"]
+    state: Literal["done", "accepted", "absent", "closed", "stuck"]
     amount_fen: int | None = None
     refunded_total_fen: int | None = None
     refunded_at: datetime | None = None
@@ -229,6 +230,25 @@ class CloseState:
     order_no: str
     trade_no: str | None
     action: Literal["closed", "refunded", "nothing"]
+
+
+@dataclass(frozen=True, slots=True)
+class RefundRules:
+    """What a channel allows of refunds: until how many days after the payment, how many of one
+    trade (None: any number), and how many seconds apart.
+    """
+
+    window_days: int = 365
+    most_refunds: int | None = None
+    spacing_s: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BillTerms:
+    """How long a channel keeps its bills, and whether it makes one of a whole month."""
+
+    kept_days: int
+    has_months: bool = False
 
 
 def trade_outcome(answer: Answer[TradeState]) -> TradeOutcome:

@@ -16,6 +16,7 @@ from dashboard.screens.conversion import RATES
 from dashboard.screens.retention import GRAINS, GROUPS, SHOWN
 from dashboard.wording.labels import FIELDS, WORDS
 from loaders.channels.alipay import meanings
+from loaders.channels.wechatpay import meanings as wechat_meanings
 from loaders.errors import MdashError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -75,7 +76,8 @@ def all_sentences() -> set[str]:
             found |= sentences(path)
     found |= set(FIELDS.values()) | set(WORDS.values()) | set(COMPARISONS.values()) | set(WEEKDAYS)
     found |= {f"{name} by day" for name in RATES.values()} | set(RATES.values())
-    found |= meanings.sentences() | set(OUTCOMES.values()) | set(STATUSES.values())
+    found |= wechat_meanings.sentences() | meanings.sentences()
+    found |= set(OUTCOMES.values()) | set(STATUSES.values())
     found |= {*GRAINS.values(), *GROUPS.values(), *SHOWN.values()}
     for metric in metrics().values():
         found |= {metric.title, metric.definition}
