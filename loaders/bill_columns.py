@@ -98,7 +98,11 @@ def _typed(
         columns[item.name] = _field(item, cell, codec, channel.bills.TIME_OFFSET_S)
     columns["kind"] = _kinds(columns["type"], channel.bills.KINDS[frame.kind])
     columns["problem"] = pa.nulls(cells.num_rows, pa.string())
-    columns["billed_on"] = pc.cast(local_time, pa.date32())
+    columns["billed_on"] = (
+        pc.cast(local_time, pa.date32())
+        if frame.billed_on is None
+        else column([frame.billed_on] * cells.num_rows, pa.date32())
+    )
     return pa.table(columns)
 
 

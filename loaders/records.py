@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Generic, Literal, NewType, TypeVar
 
@@ -88,6 +88,8 @@ class BillFrame:
     `first_day` and `last_day` are inclusive business days. `exported_at` is naive UTC.
     `totals` maps a control total's name to its value (counts, fen, or thousandths of a fen).
     `part` says which rows of its days a bill has: exports of parts stand beside each other.
+    `billed_on` is the day of every row, where the channel's days are not the calendar's; a day
+    ends `day_ends` after its beginning.
     """
 
     kind: str
@@ -101,6 +103,8 @@ class BillFrame:
     data_line: int
     totals: dict[str, int] = field(default_factory=dict)
     part: Part = "whole"
+    billed_on: date | None = None
+    day_ends: timedelta = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from loaders.records import (
     Notification,
     Outcome,
     RefundRules,
+    Reject,
 )
 
 RESAVED = (
@@ -93,6 +94,13 @@ class BillPart(Protocol):
 
     def identity(self, sample: Sample) -> tuple[str | None, date | None, date | None]:
         """Account, first and last day that a bill or a summary names. Raises RefusedInput."""
+
+    def cut(self, rows: bytes, line: int, frame: BillFrame) -> tuple[bytes, list[Reject]]:
+        """Whole rows as cells parted by `,` and CELL_PREFIX, as most channels write them anyway.
+
+        `line` is the number of the first. A row that cannot be cut leaves an empty line, and is
+        among the rejects.
+        """
 
     def mend(self, cells: list[str], columns: Sequence[str]) -> list[str] | None:
         """Cells of a row whose count is off, put right; None if that cannot be told."""

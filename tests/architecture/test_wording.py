@@ -16,6 +16,7 @@ from dashboard.screens.conversion import RATES
 from dashboard.screens.retention import GRAINS, GROUPS, SHOWN
 from dashboard.wording.labels import FIELDS, WORDS
 from loaders.channels.alipay import meanings
+from loaders.channels.unionpay import codes as unionpay_codes
 from loaders.channels.wechatpay import meanings as wechat_meanings
 from loaders.errors import MdashError
 
@@ -76,7 +77,7 @@ def all_sentences() -> set[str]:
             found |= sentences(path)
     found |= set(FIELDS.values()) | set(WORDS.values()) | set(COMPARISONS.values()) | set(WEEKDAYS)
     found |= {f"{name} by day" for name in RATES.values()} | set(RATES.values())
-    found |= wechat_meanings.sentences() | meanings.sentences()
+    found |= wechat_meanings.sentences() | meanings.sentences() | unionpay_codes.sentences()
     found |= set(OUTCOMES.values()) | set(STATUSES.values())
     found |= {*GRAINS.values(), *GROUPS.values(), *SHOWN.values()}
     for metric in metrics().values():
