@@ -64,8 +64,7 @@ class BlockReader:
         """
         _, line, rows = block
         raw, rejects = self._bills.cut(rows, line, self._frame)
-        bare = raw.translate(None, b"\t\r")
-        if bill_columns.write(self._channel, self._frame, self._codec, bare, line, target):
+        if bill_columns.write(self._channel, self._frame, self._codec, raw, line, target):
             return rejects
         with connection.cursor() as cursor:
             return rejects + self.read_patiently(cursor, raw, line, target)
@@ -97,7 +96,7 @@ class BlockReader:
         word.
         """
         width = len(self._frame.columns)
-        bare = unprefixed(raw.translate(None, b"\t\r"), self._prefix, width) or b""
+        bare = unprefixed(raw, self._prefix, width) or b""
         rows = bare.count(b"\n") + (not bare.endswith(b"\n"))
         if bare and bare.count(b",") == rows * (width - 1):
             try:

@@ -47,7 +47,7 @@ def both(
     raw, _ = channel.bills.cut(block[2], block[1], frame)
     quick, patient = folder / "quick.parquet", folder / "patient.parquet"
     taken = bill_columns.write(
-        channel, frame, codec, raw.translate(None, b"\t\r"), block[1], quick
+        channel, frame, codec, raw, block[1], quick
     )
     with duckdb.connect() as connection:
         reader.read_patiently(connection, raw, block[1], patient)
