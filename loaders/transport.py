@@ -207,7 +207,7 @@ def _silence(error: Exception, timeout_s: float) -> Answer[Any]:
     elif was_sent:
         why = NoAnswer("The connection to the channel broke before its answer was complete.")
     else:
-        why = NoAnswer("The channel cannot be reached; check the network and gateway_url.")
+        why = NoAnswer("The channel cannot be reached; check the network and its address in mdash.toml.")
     return Answer(was_sent=was_sent, may_repeat=True, why=why)
 
 
