@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,8 +16,40 @@ from cryptography.x509.oid import NameOID
 from loaders.channels import channel_of_call
 from loaders.channels.unionpay import codes, signing
 from loaders.errors import BadSignature
+from tests.conftest import SHARED
 
 AT = datetime(2026, 5, 3, 12)
+VECTORS = SHARED / "vectors" / "unionpay.json"
+
+
+def vectors() -> list[Any]:
+    if not VECTORS.exists():
+        return []
+    found = json.loads(VECTORS.read_text("utf-8"))["vectors"]
+    return [pytest.param(item, id=item["id"]) for item in found]
+
+
+@pytest.mark.skipif(not VECTORS.exists(), reason="the published vectors are not here")
+@pytest.mark.parametrize("vector", vectors())
+def test_published_signatures(vector: dict[str, Any]) -> None:
+    fields = {**vector["params"], "signature": vector["signature"]}
+    key = serialization.load_pem_public_key(vector["public_key_pem"].encode())
+    assert isinstance(key, rsa.RSAPublicKey)
+    assert vector["kind"] == "unionpay_5.1.0"
+    assert signing.string_to_sign(fields) == vector["canonical"]
+    assert signing.digest(fields).decode() == vector["string_to_sign"]
+    assert signing.verify(fields, key) is vector["expect_valid"]
+    for name in vector["params"]:
+        changed = fields | {name: fields[name] + "1"}
+        assert not signing.verify(changed, key), name
+    carried = x509.load_pem_x509_certificate(fields["signPubKeyCert"].encode())
+    assert carried.public_key() == key
+    at = carried.not_valid_before_utc.replace(tzinfo=None) + timedelta(days=1)
+    strangers = pem(certificate("a", KEY, "a", KEY))
+    with pytest.raises(BadSignature, match="not issued"):
+        signing.signer(fields, strangers, at)
+
+
 FIELDS = {
     "version": "5.1.0", "encoding": "UTF-8", "signMethod": "01", "txnType": "01", "txnSubType": "01",
     "bizType": "000201", "merId": "777290058110048", "orderId": "M1", "txnTime": "20260503120000",

@@ -107,6 +107,21 @@ def test_a_file_is_known_by_its_content_and_an_empty_one_by_its_name() -> None:
     assert sum(width for _, width in layouts.ZM) + len(layouts.ZM) - 1 == len(zm(day_lines()[:1])) - 2
 
 
+def test_amounts_without_their_letter_are_signed_by_the_kind_of_trade(
+    mdash: Mdash, tmp_path: Path
+) -> None:
+    content = zm(day_lines()).replace(b" C0000000", b" 00000000").replace(b" D0000000", b" 00000000")
+    assert load(mdash, tmp_path / f"{name_of(DAY)}.txt", content)["rows"] == 4
+    found = rows(mdash, "select service_fen from settlement_lines order by line")
+    assert [row["service_fen"] for row in found] == [-6, 0, -6, 2]
+
+
+def test_lines_are_as_long_as_the_specification_says() -> None:
+    assert {len(line) for line in zm(day_lines()).split(b"\r\n")} == {607, 0}
+    [line, _] = zme([Correction(datetime(2026, 5, 3, 10), 7, datetime(2026, 5, 1))]).split(b"\r\n")
+    assert len(line) == 339
+
+
 def test_a_day_without_trades_is_covered(mdash: Mdash, tmp_path: Path) -> None:
     report = load(mdash, tmp_path / "day.zip", packed(DAY, []))
     assert (report["status"], report["rows"], report["covers"]) == (

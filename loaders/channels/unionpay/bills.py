@@ -1,7 +1,8 @@
 """UnionPay's reconciliation files (对账文件): ZM, the day's trades, and ZME, what was corrected.
 
 A line has no year and no header; the file's name tells the clearing day (清算日), which goes from
-23:00 of the day before to 23:00. Amounts are in fen, `C` is money for the shop and `D` from it.
+23:00 of the day before to 23:00. Amounts are in fen, `C` is money for the shop and `D` from it;
+where the letter is missing a fee is the shop's to pay, and given back with a refund.
 Lines are turned into cells with headers of our choice, which the house's readers then read.
 """
 
@@ -180,7 +181,8 @@ def _trade(text: Mapping[str, str], ends: datetime) -> Iterator[str]:
     """The cells of a trade. What goes back stands with the order and trade it goes back of."""
     kind, at = text["交易类型"], _instant(text["交易传输时间"], ends)
     is_back = kind in _BACK
-    sign = "-" if is_back or (kind not in KINDS["trade_bill"] and text["结算金额"][0] == "D") else ""
+    is_out = kind not in KINDS["trade_bill"] and text["结算金额"].startswith("D")
+    sign = "-" if is_back or is_out else ""
     before = _instant(text["原始交易日期时间"], at) if is_back and at else None
     yield (text["原交易查询流水号"] if is_back else "") or text["查询流水号"]
     yield (text["原始交易订单号"] if is_back else "") or text["商户订单号"]
@@ -190,12 +192,12 @@ def _trade(text: Mapping[str, str], ends: datetime) -> Iterator[str]:
     yield text["终端号"]
     yield sign + _yuan(text["交易金额"])
     yield text["商户订单号"] if is_back else ""
-    yield _signed(text["商户手续费"])
+    yield _signed(text["商户手续费"], "C" if is_back else "D")
     yield text["商户自定义域"]
 
 
 def _correction(text: Mapping[str, str], ends: datetime) -> Iterator[str]:
-    at, settled = _instant(text["交易传输时间"], ends), _signed(text["结算金额"])
+    at, settled = _instant(text["交易传输时间"], ends), _signed(text["结算金额"], "C")
     yield f"{text['发送机构标识码']}{text['交易传输时间']}{text['系统跟踪号']}"
     yield _stamp(at) if at else text["交易传输时间"]
     yield "0.00" if settled.startswith("-") else settled
@@ -225,10 +227,11 @@ def _yuan(digits: str) -> str:
     return f"{int(digits[:-2])}.{digits[-2:]}"
 
 
-def _signed(text: str) -> str:
-    """C or D and twelve digits of fen, as signed yuan: negative is what the shop pays."""
-    yuan = _yuan(text[1:])
-    return f"-{yuan}" if text[0] == "D" and yuan != "0.00" else yuan
+def _signed(text: str, unless_said: str) -> str:
+    """C or D and digits of fen, as signed yuan: negative is what the shop pays."""
+    letter = text[0] if text[:1] in ("C", "D") else unless_said
+    yuan = _yuan(text.removeprefix(letter) or "000")
+    return f"-{yuan}" if letter == "D" and yuan != "0.00" else yuan
 
 
 def mend(cells: list[str], columns: Sequence[str]) -> list[str] | None:

@@ -34,13 +34,13 @@ _NEEDED_TO = "商户代码"
 """A line may end after this field: older kits write less behind it, newer ones more."""
 
 _SHAPES: Mapping[str, re.Pattern[bytes]] = {
-    "交易代码": re.compile(rb"[A-Z]\d\d"),
+    "交易代码": re.compile(rb"[0-9A-Z]{3}"),
     "交易传输时间": re.compile(rb"\d{10}"),
     "交易金额": re.compile(rb"\d{12}"),
-    "查询流水号": re.compile(rb"\d{21}"),
+    "查询流水号": re.compile(rb"[0-9A-Za-z]{21}"),
     "交易类型": re.compile(rb"\d\d"),
-    "商户手续费": re.compile(rb"[CD]\d{12}"),
-    "结算金额": re.compile(rb"[CD]\d{12}"),
+    "商户手续费": re.compile(rb"([CD]?\d{12,13})?"),
+    "结算金额": re.compile(rb"([CD]?\d{12,13})?"),
     "上一笔交易金额": re.compile(rb"\d{12}"),
     "商户代码": re.compile(rb"[0-9A-Za-z]{15}"),
 }

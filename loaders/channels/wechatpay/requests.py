@@ -19,6 +19,8 @@ from loaders.errors import RefusedInput
 
 SCHEME = "WECHATPAY2-SHA256-RSA2048"
 MAX_FEN = 10_000_000_000
+_HOSTS = ("api.mch.weixin.qq.com", "api2.mch.weixin.qq.com")
+"""The channel's host and its backup."""
 _ORDER_NO = re.compile(r"[0-9A-Za-z_\-|*@]{1,64}")
 
 
@@ -108,9 +110,9 @@ def authorization(verb: str, path: str, body: str, keys: Credentials, stamp: Sta
 
 
 def download_headers(url: str, keys: Credentials, stamp: Stamp) -> Mapping[str, str]:
-    """A bill is fetched with a signature of its own; only from the channel's host is it told."""
+    """A bill is fetched with a signature of its own; only the channel's hosts are told it."""
     parts = urlsplit(url)
-    if (parts.hostname or "") != urlsplit(keys.base_url).hostname:
+    if parts.hostname not in (*_HOSTS, urlsplit(keys.base_url).hostname):
         raise RefusedInput("The bill is said to lie on another host than the channel's own.")
     path = f"{parts.path}?{parts.query}" if parts.query else parts.path
     return {"authorization": authorization("GET", path, "", keys, stamp), "accept": "*/*"}
