@@ -229,7 +229,7 @@ class Carrier:
                 replace(item, state="unknown") if item.refund_no == row.refund_no else item
                 for item in refund_rows.of_order(connection, row.channel, row.order_no)
             ]
-            soonest = next_at(row.channel, others, at)
+            soonest = next_at(row.channel, others, at, own=row.refund_no)
             if soonest is not None and soonest > at:
                 raise TooSoon(soonest)
             refund_rows.change(
