@@ -193,6 +193,10 @@ def _workplace(settings: Settings) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+class _Damaged(NoAnswer):
+    """Not the bytes that were promised: worth another try, and none after the last."""
+
+
 class _Bill:
     """One bill on its way from the channel into the store."""
 
@@ -219,7 +223,7 @@ class _Bill:
                 why = error
             except RefusedInput as error:
                 return self._told("refused", error)
-        return self._told("failed", why)
+        return self._told("refused" if isinstance(why, _Damaged) else "failed", why)
 
     def _unanswered(self, answer: Answer[BillLink]) -> Pulled:
         if answer.why is None and answer.meaning is not None:
@@ -249,7 +253,7 @@ class _Bill:
         """What lies at the address must be the bill that was asked for, and the bytes promised."""
         with contents(path, work) as found:
             if sha1 is not None and [digest_of(item.path, "sha1") for item in found] != [sha1]:
-                raise NoAnswer("The bill that was downloaded is not the one whose digest was told.")
+                raise _Damaged("The bill that was downloaded is not the one whose digest was told.")
             for content in found:
                 sample = content.sample()
                 match = identify(sample)

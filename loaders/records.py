@@ -241,12 +241,13 @@ class CloseState:
 @dataclass(frozen=True, slots=True)
 class RefundRules:
     """What a channel allows of refunds: until how many days after the payment, how many of one
-    trade (None: any number), and how many seconds apart.
+    trade (None: any number), how many seconds apart, and with how long a reason (None: any).
     """
 
     window_days: int = 365
     most_refunds: int | None = None
     spacing_s: int = 0
+    reason_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

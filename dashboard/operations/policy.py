@@ -136,6 +136,12 @@ def checked_reason(reason: str) -> str:
     return text
 
 
+def channel_reason(channel: str, reason: str) -> str:
+    """As much of a reason as the channel takes; the ledger keeps all of it."""
+    longest = refund_rules(channel).reason_bytes
+    return reason.encode()[:longest].decode(errors="ignore").rstrip()
+
+
 def refund_rules(channel: str) -> RefundRules:
     """What a channel allows of refunds."""
     known = CHANNELS.get(channel)

@@ -294,7 +294,7 @@ def test_a_code_to_scan(wechat: WechatDesk) -> None:
 
 
 def test_refund_rules_stand_with_the_channel() -> None:
-    assert CHANNELS["wechatpay"].refund_rules == RefundRules(365, 50, 60)
+    assert CHANNELS["wechatpay"].refund_rules == RefundRules(365, 50, 60, 80)
     assert CHANNELS["alipay"].refund_rules.spacing_s == 3
 
 

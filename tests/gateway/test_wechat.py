@@ -161,7 +161,7 @@ def days_ago(count: int) -> date:
 def pulled(shop: WechatShop, first: int, last: int, *more: str) -> tuple[int, dict[str, str]]:
     ran = shop.mdash("pull", "wechatpay", "--from", f"{days_ago(first)}", "--to", f"{days_ago(last)}",
                      *more, "--json")
-    return ran.code, {bill["period"]: bill["status"] for bill in ran.json()["bills"]}
+    return ran.code, {bill["day"]: bill["status"] for bill in ran.json()["days"]}
 
 
 @pytest.mark.slow
@@ -172,7 +172,7 @@ def test_bills_are_pulled_checked_by_their_digest_and_agree(shop: WechatShop) ->
     names = [f"{days_ago(ago)}" for ago in (5, 4, 3)]
     wanted = dict(zip(names, ("loaded", "empty", "loaded"), strict=True))
     assert pulled(shop, 5, 3) == (0, wanted)
-    assert pulled(shop, 5, 3) == (0, {})
+    assert pulled(shop, 5, 3) == (0, dict.fromkeys(names, "duplicate"))
     assert pulled(shop, 5, 3, "--kind", "account") == (0, wanted)
     found = shop.rows("select sum(receipt_fen) as net, count(*) as n from settlement_lines")
     assert found == [{"net": 190_00, "n": 4}]
@@ -195,7 +195,7 @@ def test_a_bill_whose_bytes_are_not_the_promised_ones_is_not_loaded(
 
     monkeypatch.setattr(shop.platform, "link", swapped)
     assert pulled(shop, 6, 5) == (
-        3, {f"{days_ago(6)}": "loaded", f"{days_ago(5)}": "failed"}
+        4, {f"{days_ago(6)}": "loaded", f"{days_ago(5)}": "refused"}
     )
 
 

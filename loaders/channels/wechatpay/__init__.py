@@ -13,7 +13,7 @@ CHANNEL = Channel(
     account_setting="mchid",
     address_setting="base_url",
     key_setting="private_key_file",
-    refund_rules=RefundRules(window_days=365, most_refunds=50, spacing_s=60),
+    refund_rules=RefundRules(window_days=365, most_refunds=50, spacing_s=60, reason_bytes=80),
     refund_wait=(
         "To the WeChat balance it takes up to 20 minutes; to a bank card 1 to 3 working days."
     ),

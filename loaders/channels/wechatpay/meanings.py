@@ -102,8 +102,8 @@ _REFUND, _REFUND_QUERY = "wechatpay.refund", "wechatpay.refund.query"
 BY_CALL = {
     (_REFUND, bare("NOT_ENOUGH")): Row(
         "The shop's balance is too small for the refund.",
-        "Top up the account that refunds are paid from (退款出资账户), then ask for the refund again"
-        " under the same number.", ""),
+        "Top up the account that refunds are paid from (退款出资账户), then ask for the refund"
+        " again.", ""),
     (_REFUND, bare("USER_ACCOUNT_ABNORMAL")): Row(
         "The buyer's account is closed; the money cannot go back the way it came.",
         "Settle it with the buyer by bank transfer.", ""),
@@ -130,8 +130,9 @@ REFUND_STATES = {
                       is_known=False),
     "CLOSED": Row("The refund was closed; no money moved.",
                   "Look why, then ask for it under a new number.", ""),
-    "ABNORMAL": Row("The money left the shop but could not reach the buyer's account.",
-                    "Handle it on the merchant platform (交易中心 → 退款异常处理).", "",
+    "ABNORMAL": Row("The money left the shop but could not reach the buyer's account. Handle it on"
+                    " the merchant platform (交易中心 → 退款异常处理).",
+                    "Ask again when it is handled there; do not refund it another way.", "",
                     is_known=False),
 }
 """States of a refund that are not yet, or not any more, a refund."""
