@@ -135,8 +135,8 @@ def test_the_demo_has_a_gateway_that_knows_its_orders(tmp_path: Path) -> None:
         caller = client_of(url, read_keys(folder), folder)
         ran = run_mdash(
             now.home, "sql", "select order_no, amount_fen, trade_no from trades"
-            " where channel = 'alipay' and outcome = 'paid' and refunded_fen = 0 order by created_at desc"
-            " limit 5",
+            " where channel = 'alipay' and outcome = 'paid' and refunded_fen = 0"
+            " order by created_at desc limit 5",
             "--format", "json",
         )
         rows = ran.json()["rows"]
