@@ -37,9 +37,10 @@ def asking_findings(services: Services, name: str) -> list[Finding]:
         return []
     say, config = services.say, services.settings.channels.get(name, {})
     what = say("Asking {channel}", channel=channel.title)
-    if name not in can_be_asked(services.settings) and not config.get("app_private_key_file"):
+    if name not in can_be_asked(services.settings) and not config.get(channel.key_setting):
         return [{"what": what, "ok": True, "message": say(
-            "Not set up: refunds, queries and bills need app_private_key_file and gateway_url."
+            "Not set up: refunds, queries and bills need {key} and {address}.",
+            key=channel.key_setting, address=channel.address_setting,
         )}]
     found = _concerns(services, channel, what)
     if found:
@@ -89,7 +90,7 @@ def _clock(services: Services, remote: Remote, channel: Channel) -> Finding:
 
 def clock_ahead_s(services: Services, remote: Remote, name: str) -> float | None:
     """Seconds by which this machine's clock is ahead of the channel's; None if it tells no time."""
-    url = str(services.settings.channels[name]["gateway_url"])
+    url = str(services.settings.channels[name][CHANNELS[name].address_setting])
     before = datetime.now(UTC)
     try:
         reply = remote.transport(name).fetch(url, len, _MAX_BYTES, _PATIENCE_S)

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from dashboard.verdict import Clause, Facts, Verdict, made
 from dashboard.wording import speaker
 from dashboard.wording.trades import Teller
+from loaders.channels import CHANNELS
 
 ENOUGH_REFUNDS = 100
 """From so many own refunds on their 95th percentile is worth telling (as the latency metric holds)."""
-PUBLISHED: Mapping[str, str] = {
-    "alipay": "It goes back the way it was paid; to a bank card the bank decides how long it takes.",
-    "wechatpay": "To the WeChat balance it takes up to 20 minutes; to a bank card 1 to 3 working days.",
-}
-"""What can be said of how long a refund takes while our own are too few to tell."""
 UNKNOWN_RANGE = "How long it takes is up to the payment company."
 
 
@@ -80,7 +76,7 @@ def _when(facts: Facts, expect: Callable[[], Expectation]) -> list[Clause]:
     """When the money arrives: from our own refunds where they are enough, and the channel's word."""
     if not facts.refunded_fen and not facts.open_refunds:
         return []
-    published, expectation = made(PUBLISHED.get(facts.channel, UNKNOWN_RANGE)), expect()
+    published, expectation = made(_published(facts.channel)), expect()
     if not expectation.is_ours:
         return [published]
     ours = made("The payment company carried out 95 % of our refunds within {span_s}.",
@@ -88,6 +84,12 @@ def _when(facts: Facts, expect: Callable[[], Expectation]) -> list[Clause]:
     return [ours, published]
 
 
+def _published(channel: str) -> str:
+    """What can be said of how long a refund takes while our own are too few to tell."""
+    known = CHANNELS.get(channel)
+    return known.refund_wait if known and known.refund_wait else UNKNOWN_RANGE
+
+
 def templates() -> set[str]:
     """Every sentence that is not written where it is used."""
-    return {*_UNPAID.values(), CHECKING, *PUBLISHED.values(), UNKNOWN_RANGE}
+    return {*_UNPAID.values(), CHECKING, UNKNOWN_RANGE, *map(_published, CHANNELS)}

@@ -63,13 +63,14 @@ class BlockReader:
         Returns what was rejected (rows with a problem are among the columns and the rejects), and
         the lines in which a full card number was masked.
         """
-        _, line, raw = block
-        bare = raw.translate(None, b"\t\r")
-        cards = bill_columns.write(self._channel, self._frame, self._codec, bare, line, target)
+        _, line, rows = block
+        raw, rejects = self._bills.cut(rows, line, self._frame)
+        cards = bill_columns.write(self._channel, self._frame, self._codec, raw, line, target)
         if cards is not None:
-            return [], cards
+            return rejects, cards
         with connection.cursor() as cursor:
-            return self.read_patiently(cursor, raw, line, target)
+            unread, cards = self.read_patiently(cursor, raw, line, target)
+        return rejects + unread, cards
 
     def read_patiently(
         self, cursor: duckdb.DuckDBPyConnection, raw: bytes, line: int, target: Path
@@ -97,7 +98,7 @@ class BlockReader:
         word.
         """
         width = len(self._frame.columns)
-        bare = unprefixed(raw.translate(None, b"\t\r"), self._prefix, width) or b""
+        bare = unprefixed(raw, self._prefix, width) or b""
         rows = bare.count(b"\n") + (not bare.endswith(b"\n"))
         if bare and bare.count(b",") == rows * (width - 1):
             try:
@@ -172,11 +173,18 @@ def _typed_copy(
         f"copy (select {numbered} as line, {', '.join(typed)},"
         f" case type {kinds} else 'other' end as kind,"
         f" case {' '.join(problems)} end as problem,"
-        f" cast(finished_at + to_seconds({offset}) as date) as billed_on"
+        f" {_billed_on(frame, offset)} as billed_on"
         f" from read_csv('{text}', header = false, delim = '{delimiter}', quote = '',"
         f" escape = '', auto_detect = false, columns = {{{shape}}}, max_line_size = 262144)"
         f") to '{target}' (format parquet)"
     )
+
+
+def _billed_on(frame: BillFrame, offset_s: int) -> str:
+    """The SQL of a row's day."""
+    if frame.billed_on is not None:
+        return f"date '{frame.billed_on.isoformat()}'"
+    return f"cast(finished_at + to_seconds({offset_s}) as date)"
 
 
 def _header(place: Place) -> str:

@@ -31,6 +31,7 @@ _SPACES = (
 )
 """What DuckDB's trim takes off: Unicode's space separators."""
 _CHUNK_BYTES = 2**20
+_DROPPED = b"\t\r"
 _CELL_TYPES: Mapping[str, pa.DataType] = {
     "text": pa.binary(),
     "money": pa.decimal128(17, 4),
@@ -58,27 +59,28 @@ class _OddBlock(Exception):
 
 
 def write(
-    channel: Channel, frame: BillFrame, codec: str, bare: bytes, line: int, target: Path
+    channel: Channel, frame: BillFrame, codec: str, raw: bytes, line: int, target: Path
 ) -> list[int] | None:
     """Write a block as Parquet. None, and nothing written, where a cell is odd.
 
-    `bare` is the block without tabs and carriage returns; `line` the number of its first row.
-    Returns the lines in which a full card number stood; it was masked.
+    `line` is the number of its first row. Returns the lines in which a full card number stood;
+    it was masked.
     """
     cards: set[int] = set()
     try:
-        table = _typed(channel, frame, codec, bare, line, cards)
+        table = _typed(channel, frame, codec, raw, line, cards)
     except (_OddBlock, pa.ArrowInvalid, UnicodeDecodeError):
         return None
-    pyarrow.parquet.write_table(table, target)
+    few = [item.name for item in table.schema if pa.types.is_dictionary(item.type)]
+    pyarrow.parquet.write_table(table, target, use_dictionary=few, compression="lz4")
     return sorted(line + row for row in cards)
 
 
 def _typed(
-    channel: Channel, frame: BillFrame, codec: str, bare: bytes, line: int, cards: set[int]
+    channel: Channel, frame: BillFrame, codec: str, raw: bytes, line: int, cards: set[int]
 ) -> pa.Table:
     assert channel.bills is not None
-    plain = unprefixed(bare, channel.bills.CELL_PREFIX, len(frame.columns))
+    plain = unprefixed(raw, channel.bills.CELL_PREFIX, len(frame.columns))
     if plain is None:
         raise _OddBlock
     found = places(channel.bills.FIELDS[frame.kind], frame.columns)
@@ -101,25 +103,34 @@ def _typed(
         columns[item.name] = _masked(made, cards) if item.name in FREE_TEXT else made
     columns["kind"] = _kinds(columns["type"], channel.bills.KINDS[frame.kind])
     columns["problem"] = pa.nulls(cells.num_rows, pa.string())
-    columns["billed_on"] = pc.cast(local_time, pa.date32())
+    columns["billed_on"] = (
+        pc.cast(local_time, pa.date32())
+        if frame.billed_on is None
+        else column([frame.billed_on] * cells.num_rows, pa.date32())
+    )
     return pa.table(columns)
 
 
-def unprefixed(bare: bytes, prefix: str, columns: int) -> bytes | None:
-    """A block without the sign before its cells; None where a cell lacks it or holds another."""
+def unprefixed(raw: bytes, prefix: str, columns: int) -> bytes | None:
+    """A block without tabs, carriage returns and the sign before its cells.
+
+    None where a cell lacks the sign or holds another.
+    """
     if not prefix:
-        return bare
-    data = np.frombuffer(bare, dtype=np.uint8)
-    rows = bare.count(b"\n") + (not bare.endswith(b"\n"))
-    marks = np.flatnonzero(data == ord(prefix))
-    if len(marks) != rows * columns or marks[0] != 0:
+        return raw.translate(None, _DROPPED)
+    data = np.frombuffer(raw, dtype=np.uint8)
+    rows = raw.count(b"\n") + (not raw.endswith(b"\n"))
+    is_mark, is_comma = data == ord(prefix), data == ord(",")
+    mark = prefix.encode("ascii")
+    if not raw.startswith(mark) or np.count_nonzero(is_mark) != rows * columns:
         return None
-    before = data[marks[1:] - 1]
-    after_commas = int(np.count_nonzero(before == ord(",")))
-    after_rows = int(np.count_nonzero(before == ord("\n")))
+    after_commas = int(np.count_nonzero(is_mark[1:] & is_comma[:-1]))
+    after_rows = int(np.count_nonzero(is_mark[1:] & (data[:-1] == ord("\n"))))
     if (after_commas, after_rows) != (rows * (columns - 1), rows - 1):
         return None
-    return bare.translate(None, prefix.encode("ascii")) if bare.count(b",") == after_commas else None
+    if np.count_nonzero(is_comma) != after_commas:
+        return None
+    return raw.translate(None, _DROPPED + mark)
 
 
 def _cells(found: Sequence[Place], width: int, bare: bytes) -> pa.Table:

@@ -9,12 +9,13 @@ import json
 import logging
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from loaders.channels import CHANNELS
 from loaders.channels.protocol import Message
 from loaders.errors import MdashError
 from loaders.privacy import mask_personal
@@ -22,7 +23,6 @@ from loaders.records import Answer
 
 _CHINA = timezone(timedelta(hours=8))
 _LONGEST = 64
-_ORDER = "out_trade_no"
 
 
 def now() -> datetime:
@@ -50,10 +50,10 @@ class CallLog:
         """Append one call. A full disk loses the line, not the answer: it is counted in `lost`."""
         with self._lock:
             self._counts[message.channel, message.method, _outcome(answer)] += 1
-        line = json.dumps(_line(message, answer, began, elapsed_ms, attempt)) + "\n"
+        fields = _line(message, answer, began, elapsed_ms, attempt)
+        line = json.dumps(fields) + "\n"
         day = began.replace(tzinfo=UTC).astimezone(_CHINA).date().isoformat()
-        has_order = _ORDER in message.noted or _ORDER in answer.noted
-        name = f"calls-{day}.jsonl" if has_order else f"other-calls-{day}.jsonl"
+        name = f"calls-{day}.jsonl" if _names_order(fields) else f"other-calls-{day}.jsonl"
         try:
             self._append(self._folder / name, line.encode("ascii"))
         except OSError as error:
@@ -96,6 +96,18 @@ def _said(answer: Answer[Any]) -> dict[str, str | None]:
     if not answer.is_verified:
         return {"code": None, "sub_code": None}
     return {"code": _short(answer.code), "sub_code": _short(answer.sub_code)}
+
+
+def _names_order(call: Mapping[str, Any]) -> bool:
+    """True if the call is about an order, so that the checkout log's reader can take it."""
+    channel = CHANNELS.get(call["channel"])
+    if channel is None or channel.codes is None:
+        return False
+    try:
+        channel.codes.read_call(call)
+    except ValueError:
+        return False
+    return True
 
 
 def _outcome(answer: Answer[Any]) -> str:

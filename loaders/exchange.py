@@ -120,10 +120,14 @@ class BillQuestion:
 
 @dataclass(frozen=True, slots=True)
 class BillLink:
-    """Where a bill lies for some seconds. `empty`: the channel says there was no trade."""
+    """Where a bill lies for some seconds. `empty`: the channel says there was no trade.
+
+    `sha1` is the digest of the unpacked file, where the channel gives one.
+    """
 
     state: Literal["ready", "empty", "absent"]
     url: str | None = field(default=None, repr=False)
+    sha1: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,8 +45,13 @@ class Content:
 
 def sha256(path: Path) -> str:
     """Hex digest of a file."""
+    return digest_of(path, "sha256")
+
+
+def digest_of(path: Path, kind: str) -> str:
+    """Hex digest of a file, of the kind that a channel uses."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, kind).hexdigest()
 
 
 @contextmanager

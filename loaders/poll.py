@@ -83,12 +83,14 @@ BY_HAND = Budget(per_second=10.0, most=2_000, longest_s=600.0, at_once=8)
 
 def can_be_asked(settings: Settings) -> list[str]:
     """Channels that are set up for asking: the address and the key to sign with are named."""
-    needed = ("gateway_url", "app_private_key_file")
     return [
         name
         for name, channel in CHANNELS.items()
         if channel.remote is not None
-        and all(settings.channels.get(name, {}).get(key) for key in needed)
+        and all(
+            settings.channels.get(name, {}).get(key)
+            for key in (channel.address_setting, channel.key_setting)
+        )
     ]
 
 

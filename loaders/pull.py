@@ -17,10 +17,10 @@ from loaders.call_log import now as utc_now
 from loaders.channels import CHANNELS, identify, retry_ladders
 from loaders.errors import ConfigurationError, MdashError, NoAnswer, RefusedInput
 from loaders.exchange import BillLink
-from loaders.files import contents
+from loaders.files import contents, digest_of
 from loaders.load import FileReport, Progress, load_paths
 from loaders.messages import CHINA
-from loaders.records import Answer
+from loaders.records import Answer, BillTerms
 from loaders.settings import Settings
 from loaders.settlement import utc_end_of
 from loaders.staging import Load, Staged
@@ -31,7 +31,6 @@ from loaders.store.warehouse import Warehouse
 
 MAX_BYTES = 512 * 2**20
 TRIES = 3
-YEARS_KEPT = 6
 SURE_AFTER = timedelta(days=3)
 """A bill that is still not there so long after its day will not come: there were no trades."""
 _MONTH_READY = timedelta(days=3)
@@ -94,7 +93,8 @@ def pull(
     """
     _check(settings, channel, kind, first, last, (clock() + CHINA).date())
     wanted = _wanted(settings, channel, _KINDS[kind], first, last, is_again)
-    waiting = list(periods(wanted, (clock() + CHINA).date()))[:most]
+    has_months = _terms(channel).has_months
+    waiting = list(periods(wanted, (clock() + CHINA).date(), has_months=has_months))[:most]
     done: list[Pulled] = []
     count = len(waiting)
     with _workplace(settings) as work:
@@ -117,13 +117,19 @@ def _check(
     part = CHANNELS.get(channel)
     if part is None or part.remote is None or "bill" not in part.remote.CALLS or kind not in _KINDS:
         raise ConfigurationError("The channel {channel} cannot be asked for bills.", channel=channel)
-    earliest = today.replace(year=today.year - YEARS_KEPT, day=min(today.day, 28))
+    earliest = today - timedelta(days=part.remote.BILL_TERMS.kept_days)
     if not earliest <= first <= last < today:
         raise ConfigurationError(
             "Bills can be fetched from {first} to {last}, the day before today.",
             first=earliest.isoformat(), last=(today - timedelta(days=1)).isoformat(),
         )
     remote.shared(settings).keys(channel)
+
+
+def _terms(channel: str) -> BillTerms:
+    part = CHANNELS[channel].remote
+    assert part is not None
+    return part.BILL_TERMS
 
 
 def _wanted(
@@ -155,7 +161,7 @@ def _one_day(day: date) -> Period:
     return Period(day.isoformat(), day, day)
 
 
-def periods(days: list[date], today: date) -> Iterator[Period]:
+def periods(days: list[date], today: date, *, has_months: bool = True) -> Iterator[Period]:
     """The bills that cover these days in order: of a month where all of it is wanted and over."""
     wanted = set(days)
     for day in days:
@@ -163,7 +169,7 @@ def periods(days: list[date], today: date) -> Iterator[Period]:
             continue
         month = _month(day)
         whole = set(_each(month.first, month.last))
-        if whole <= wanted and today - month.last > _MONTH_READY:
+        if has_months and whole <= wanted and today - month.last > _MONTH_READY:
             wanted -= whole
             yield month
         else:
@@ -187,6 +193,10 @@ def _workplace(settings: Settings) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+class _Damaged(NoAnswer):
+    """Not the bytes that were promised: worth another try, and none after the last."""
+
+
 class _Bill:
     """One bill on its way from the channel into the store."""
 
@@ -208,12 +218,12 @@ class _Bill:
             if answer.data.state == "absent" or answer.data.url is None:
                 return self._without_file(is_certain=answer.data.state == "empty")
             try:
-                return self._loaded(self._fetched(answer.data.url, work))
+                return self._loaded(self._fetched(answer.data, work))
             except NoAnswer as error:
                 why = error
             except RefusedInput as error:
                 return self._told("refused", error)
-        return self._told("failed", why)
+        return self._told("refused" if isinstance(why, _Damaged) else "failed", why)
 
     def _unanswered(self, answer: Answer[BillLink]) -> Pulled:
         if answer.why is None and answer.meaning is not None:
@@ -224,24 +234,26 @@ class _Bill:
     def _told(self, status: Status, why: MdashError | None) -> Pulled:
         return Pulled(self._period, status, why=why)
 
-    def _fetched(self, url: str, work: Path) -> Path:
+    def _fetched(self, link: BillLink, work: Path) -> Path:
         """The bill's file, of a bounded size. Raises NoAnswer, and RefusedInput for other files."""
         path = work / f"{self._channel}_{self._period.name}_{self._kind}"
         with path.open("wb") as file:
-            reply = remote.shared(self._settings).transport(self._channel).fetch(
-                url, file.write, MAX_BYTES
+            reply = remote.shared(self._settings).download(
+                self._channel, link.url or "", file.write, MAX_BYTES
             )
         if reply.status != 200:
             raise NoAnswer("The bill could not be downloaded (HTTP {status}).", status=reply.status)
         promised = reply.headers.get("content-length", "")
         if promised.isdigit() and int(promised) != path.stat().st_size:
             raise NoAnswer("The connection to the channel broke before its answer was complete.")
-        self._check_file(path, work)
+        self._check_file(path, work, link.sha1)
         return path
 
-    def _check_file(self, path: Path, work: Path) -> None:
-        """The address is not signed: what lies there must be the bill that was asked for."""
+    def _check_file(self, path: Path, work: Path, sha1: str | None) -> None:
+        """What lies at the address must be the bill that was asked for, and the bytes promised."""
         with contents(path, work) as found:
+            if sha1 is not None and [digest_of(item.path, "sha1") for item in found] != [sha1]:
+                raise _Damaged("The bill that was downloaded is not the one whose digest was told.")
             for content in found:
                 sample = content.sample()
                 match = identify(sample)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Generic, Literal, NewType, TypeVar
 
@@ -88,6 +88,8 @@ class BillFrame:
     `first_day` and `last_day` are inclusive business days. `exported_at` is naive UTC.
     `totals` maps a control total's name to its value (counts, fen, or thousandths of a fen).
     `part` says which rows of its days a bill has: exports of parts stand beside each other.
+    `billed_on` is the day of every row, where the channel's days are not the calendar's; a day
+    ends `day_ends` after its beginning.
     """
 
     kind: str
@@ -101,6 +103,8 @@ class BillFrame:
     data_line: int
     totals: dict[str, int] = field(default_factory=dict)
     part: Part = "whole"
+    billed_on: date | None = None
+    day_ends: timedelta = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,14 +213,15 @@ class RefundState:
     """A refund as the channel knows it.
 
     `done`: the money moved. `accepted`: taken, not proven. `absent`: the channel names no such
-    refund, which proves nothing so soon after it was sent. `bank_state` is S, F or P where the
-    money goes back to a bank card.
+    refund, which proves nothing so soon after it was sent. `closed`: given up, nothing moved.
+    `stuck`: the money left the shop and did not reach the buyer; a person must see to it.
+    `bank_state` is S, F or P where the money goes back to a bank card.
     """
 
     refund_no: str
     order_no: str
     trade_no: str | None
-    state: Literal["done", "accepted", "absent"]
+    state: Literal["done", "accepted", "absent", "closed", "stuck"]
     amount_fen: int | None = None
     refunded_total_fen: int | None = None
     refunded_at: datetime | None = None
@@ -231,6 +236,26 @@ class CloseState:
     order_no: str
     trade_no: str | None
     action: Literal["closed", "refunded", "nothing"]
+
+
+@dataclass(frozen=True, slots=True)
+class RefundRules:
+    """What a channel allows of refunds: until how many days after the payment, how many of one
+    trade (None: any number), how many seconds apart, and with how long a reason (None: any).
+    """
+
+    window_days: int = 365
+    most_refunds: int | None = None
+    spacing_s: int = 0
+    reason_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BillTerms:
+    """How long a channel keeps its bills, and whether it makes one of a whole month."""
+
+    kept_days: int
+    has_months: bool = False
 
 
 def trade_outcome(answer: Answer[TradeState]) -> TradeOutcome:

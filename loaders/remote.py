@@ -13,7 +13,7 @@ from typing import Any, Self
 from loaders.breaker import BreakerState
 from loaders.call_log import CallLog, now
 from loaders.channels import CHANNELS
-from loaders.channels.protocol import RemotePart, Stamp
+from loaders.channels.protocol import RemotePart, Reply, Stamp
 from loaders.errors import ConfigurationError
 from loaders.records import Answer
 from loaders.settings import Settings
@@ -67,6 +67,14 @@ class Remote:
         return self.transport(channel).send(
             message, lambda reply: wanted.read(reply, request, keys), intent, tries, is_paced
         )
+
+    def download(
+        self, channel: str, url: str, take: Callable[[bytes], object], max_bytes: int
+    ) -> Reply:
+        """Fetch a file the channel named, piece by piece. Raises NoAnswer and RefusedInput."""
+        stamp = Stamp(self._clock(), os.urandom(16))
+        headers = _part(channel).download_headers(url, self.keys(channel), stamp)
+        return self.transport(channel).fetch(url, take, max_bytes, headers=headers)
 
     def keys(self, channel: str) -> Any:
         """The channel's keys, read once. Raises ConfigurationError."""

@@ -49,17 +49,19 @@ def stage(
     connection.execute("set threads = 1")
     parts: list[Path] = []
     stated: dict[str, int] = {}
+    day_ends = timedelta(days=1)
     try:
         for number, content in enumerate(contents):
             frame = bills.frame(content.sample(), kind)
             _widen(load, frame)
+            day_ends = min(day_ends, frame.day_ends)
             before = load.reject_count
             made = _read_part(channel, frame, content, load, connection, work, number)
             totals = _count(connection, kind, made)
             _check(frame.totals, totals, load.reject_count - before)
             _add(stated, frame.totals or totals)
             parts.extend(made)
-        staged = Staged(load, _TABLES[kind], parts)
+        staged = Staged(load, _TABLES[kind], parts, day_ends=day_ends)
         _place(connection, staged)
     finally:
         connection.close()
@@ -195,7 +197,7 @@ def _place(connection: duckdb.DuckDBPyConnection, staged: Staged) -> None:
                 first=load.first_day, last=load.last_day, day=day,
             )
         staged.day_rows[day] = count
-    load.watermark = utc_end_of(load.last_day)
+    load.watermark = utc_end_of(load.last_day) - (timedelta(days=1) - staged.day_ends)
 
 
 def utc_end_of(day: date) -> datetime:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from loaders.records import Reject
@@ -54,9 +54,13 @@ class Load:
 
 @dataclass(slots=True)
 class Staged:
-    """A load with its rows: `parts` are Parquet files for the lake table `table`."""
+    """A load with its rows: `parts` are Parquet files for the lake table `table`.
+
+    The channel's days end `day_ends` after their beginning.
+    """
 
     load: Load
     table: str
     parts: list[Path]
     day_rows: dict[date, int] = field(default_factory=dict)
+    day_ends: timedelta = timedelta(days=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from types import TracebackType
@@ -155,10 +155,11 @@ class Transport:
                 body += chunk
                 if len(body) > MAX_REPLY_BYTES:
                     raise httpx.DecodingError("the reply is too large")
-            return Reply(response.status_code, _lower(response.headers), bytes(body))
+            return Reply(response.status_code, _lower(response.headers), bytes(body), now())
 
     def fetch(
-        self, url: str, take: Callable[[bytes], object], max_bytes: int, timeout_s: float = 300.0
+        self, url: str, take: Callable[[bytes], object], max_bytes: int, timeout_s: float = 300.0,
+        headers: Mapping[str, str] | None = None,
     ) -> Reply:
         """Download a file piece by piece; over https even where the link says http.
 
@@ -167,17 +168,20 @@ class Transport:
         url = secure(url)
         _check(url)
         try:
-            return self._run(self._download(url, take, max_bytes, timeout_s))
+            return self._run(self._download(url, take, max_bytes, timeout_s, headers or {}))
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
             raise NoAnswer("The file could not be downloaded: {why}.",
                            why=type(error).__name__) from error
 
     async def _download(
-        self, url: str, take: Callable[[bytes], object], max_bytes: int, timeout_s: float
+        self, url: str, take: Callable[[bytes], object], max_bytes: int, timeout_s: float,
+        headers: Mapping[str, str],
     ) -> Reply:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(asyncio.timeout(timeout_s))
-            response = await stack.enter_async_context(self._client.stream("GET", url))
+            response = await stack.enter_async_context(
+                self._client.stream("GET", url, headers=dict(headers))
+            )
             size = 0
             async for chunk in response.aiter_bytes():
                 size += len(chunk)
@@ -211,7 +215,7 @@ def _silence(error: Exception, timeout_s: float) -> Answer[Any]:
     elif was_sent:
         why = NoAnswer("The connection to the channel broke before its answer was complete.")
     else:
-        why = NoAnswer("The channel cannot be reached; check the network and gateway_url.")
+        why = NoAnswer("The channel cannot be reached; check the network and its address in mdash.toml.")
     return Answer(was_sent=was_sent, may_repeat=True, why=why)
 
 

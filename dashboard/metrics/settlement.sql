@@ -1,12 +1,13 @@
 -- One row per dimension of bill days: gross, refunds and fee, each from the bill that tells it best.
+-- A merchant's further accounts (1900000109-FEES) stand beside the one they are named after.
 with
 days as (
     select
         billed_on,
         channel,
-        account,
+        split_part(account, '-', 1) as owner,
         bool_or(kind = 'trade_bill') as has_trade,
-        bool_or(kind = 'account_bill') as has_account
+        bool_or(kind = 'account_bill' and account = split_part(account, '-', 1)) as has_account
     from (
         select day as billed_on, channel, account, kind
         from lake.current_days
@@ -22,7 +23,9 @@ chosen as (
         case when kind = 'trade_bill' or not has_trade then refunded_fen end as refunded_fen,
         case when kind = 'account_bill' or not has_account then fee_fen end as fee_fen
     from days
-    left join lake.daily_settlement using (billed_on, channel, account)
+    left join (
+        select *, split_part(account, '-', 1) as owner from lake.daily_settlement
+    ) using (billed_on, channel, owner)
 )
 select
     {dims}

@@ -17,6 +17,7 @@ from dashboard.operations.policy import Order
 from dashboard.operations.refund_records import error_document, error_of
 from dashboard.operations.refund_tables import CANCELLATIONS
 from dashboard.operations.resolve import QUIET, ClaimLost, Clock
+from loaders.channels import CHANNELS
 from loaders.channels.protocol import Message
 from loaders.errors import Forbidden, MdashError, NoAnswer, RefusedInput
 from loaders.records import Answer, CloseState, TradeOutcome, trade_outcome
@@ -133,13 +134,17 @@ def _claimed(
 
 def _check(refunds: Refunds, connection: Connection, person: Person, order: Order) -> None:
     """The rules of a refund of the whole amount, which a cancellation may be. Raises RefusedInput."""
-    rules = refunds.settings.refunds
+    rules, way = refunds.settings.refunds, _way(order.channel)
     bound = policy.approval_above(rules, person)
+    if way is None:
+        raise RefusedInput("Payments of this channel cannot be cancelled from here.")
     if order.paid_at is not None or order.refunds:
         raise RefusedInput("This payment is known: refund it instead of cancelling it.")
     if any(item.state != "refused" for item in
            refund_rows.of_order(connection, order.channel, order.order_no)):
         raise RefusedInput("A refund of this order was asked for already.")
+    if way == "close":
+        return
     if rules.max_fen is not None and order.amount_fen > rules.max_fen:
         raise RefusedInput("A single refund may be at most {most} yuan.",
                            most=policy.yuan(rules.max_fen))
@@ -149,6 +154,13 @@ def _check(refunds: Refunds, connection: Connection, person: Person, order: Orde
             " Wait until the payment's outcome is known, then ask for a refund.",
             amount=policy.yuan(order.amount_fen), most=policy.yuan(bound),
         )
+
+
+def _way(channel: str) -> str | None:
+    """The call that ends a payment: cancelling, which may give money back, or else only closing."""
+    known = CHANNELS.get(channel)
+    offered = known.remote.CALLS if known and known.remote else {}
+    return next((call for call in ("cancel", "close") if call in offered), None)
 
 
 def _taken(
@@ -195,7 +207,9 @@ def _asked(refunds: Refunds, item: Cancellation, clock: Clock) -> dict[str, Any]
             return known
         if not clock.has_time_to_send:
             return {"state": "unknown", "why": found.why}
-        answer = refunds.ask(item.channel, "cancel", intent=intent, order_no=item.order_no)
+        answer = refunds.ask(
+            item.channel, _way(item.channel) or "cancel", intent=intent, order_no=item.order_no
+        )
     except ClaimLost:
         raise
     except MdashError as error:
@@ -218,7 +232,7 @@ def _judged(
     item: Cancellation, answer: Answer[CloseState], outcome: TradeOutcome
 ) -> dict[str, Any]:
     """A final error refuses a first message; a repeat only where the trade is still paid as it was."""
-    if answer.is_known and answer.is_success and answer.data is not None:
+    if answer.is_known and answer.data is not None:
         return {"state": "done", "action": answer.data.action, "why": None}
     meant = answer.meaning.text if answer.meaning else None
     is_final = answer.is_known and answer.is_verified and not answer.is_success

@@ -12,17 +12,23 @@ from typing import TYPE_CHECKING, Protocol
 from dashboard import listings
 from dashboard.identity.rights import Person
 from dashboard.operations.refund_records import Refund, Standing
+from loaders.channels import CHANNELS
 from loaders.errors import MdashError, RefusedInput
 from loaders.privacy import mask_cards
+from loaders.records import RefundRules
 from loaders.settings import Refunding
 
 if TYPE_CHECKING:
     from loaders.store.reader import Reader
 
-SPACING = {"alipay": timedelta(seconds=3.2), "wechatpay": timedelta(seconds=61)}
-"""Between two refunds of one order: 3 s and 60 s by the channels' documents, and a little more."""
-COUNTS = {"wechatpay": 50}
-"""Refunds a channel takes of one order, where its documents name a number."""
+_MORE = 1.05
+SPACING = {
+    channel.name: timedelta(seconds=channel.refund_rules.spacing_s) * _MORE
+    for channel in CHANNELS.values()
+}
+"""Between two refunds of one order: what the channel asks for, and a little more."""
+_LONGEST_REPEAT = timedelta(seconds=3.2)
+"""What lies at most between two messages of one and the same refund."""
 LONGEST_REASON = 256
 _YUAN = re.compile(r"[0-9]{1,11}(\.[0-9]{1,2})?", re.ASCII)
 _NUMBER = re.compile(r"[0-9A-Za-z_-]{1,64}", re.ASCII)
@@ -130,22 +136,39 @@ def checked_reason(reason: str) -> str:
     return text
 
 
+def channel_reason(channel: str, reason: str) -> str:
+    """As much of a reason as the channel takes; the ledger keeps all of it."""
+    longest = refund_rules(channel).reason_bytes
+    return reason.encode()[:longest].decode(errors="ignore").rstrip()
+
+
+def refund_rules(channel: str) -> RefundRules:
+    """What a channel allows of refunds."""
+    known = CHANNELS.get(channel)
+    return known.refund_rules if known else RefundRules()
+
+
 def spacing(channel: str) -> timedelta:
     """What lies between two refunds of one order."""
     return SPACING.get(channel, max(SPACING.values()))
 
 
-def next_at(channel: str, refunds: Sequence[Refund], at: datetime) -> datetime | None:
+def next_at(
+    channel: str, refunds: Sequence[Refund], at: datetime, own: str | None = None
+) -> datetime | None:
     """The earliest instant for the next message about a refund of an order, if there was one.
 
-    It counts from the end of the last one; one that is under way ends at this instant at best.
+    It counts from the end of the last one; one that is under way ends at this instant at best. The
+    refund `own` is repeated under its number, and is no second refund.
     """
+    apart = spacing(channel)
     marks = [
-        at if refund.state == "submitting" and refund.lease_until and refund.lease_until > at
-        else refund.sent_at
+        (at if refund.state == "submitting" and refund.lease_until and refund.lease_until > at
+         else refund.sent_at)
+        + (min(apart, _LONGEST_REPEAT) if refund.refund_no == own else apart)
         for refund in refunds if refund.sent_at is not None
     ]
-    return max(mark for mark in marks if mark) + spacing(channel) if marks else None
+    return max(marks, default=None)
 
 
 def totals(order: Order, refunds: Sequence[Refund]) -> tuple[int, int]:
@@ -182,11 +205,13 @@ def standing(
     refunded, aside = totals(order, refunds)
     remaining = max(order.amount_fen - refunded - aside, 0) if order.paid_at else 0
     most = remaining if rules.max_fen is None else min(remaining, rules.max_fen)
-    ends = order.paid_at + timedelta(days=rules.window_days) if order.paid_at else None
+    limits = refund_rules(order.channel)
+    window = timedelta(days=min(rules.window_days, limits.window_days))
+    ends = order.paid_at + window if order.paid_at else None
     soonest = next_at(order.channel, refunds, at)
     bound = approval_above(rules, person)
     count = len({*order.refunds, *(item.refund_no for item in refunds if item.state != "refused")})
-    allowed = COUNTS.get(order.channel)
+    allowed = limits.most_refunds
     return Standing(
         amount_fen=order.amount_fen,
         paid_fen=order.amount_fen if order.paid_at else 0,

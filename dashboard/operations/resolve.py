@@ -10,7 +10,7 @@ from typing import Any, Protocol, Self
 from dashboard.operations import refund_rows
 from dashboard.operations.claims import lease, new_holder, timeout_s
 from dashboard.operations.ledger import Ledger, now
-from dashboard.operations.policy import least_total, next_at
+from dashboard.operations.policy import channel_reason, least_total, next_at
 from dashboard.operations.refund_records import Refund, State
 from dashboard.operations.refund_tables import REFUNDS
 from loaders.channels.protocol import Message
@@ -67,16 +67,20 @@ class Verdict:
 def judge_message(refund: Refund, answer: Answer[RefundState], least_fen: int = 0) -> Verdict:
     """What the answer to a message proves of a refund that was as `refund` before it was sent.
 
-    An answer whose refunded total leaves out what was refunded before is another refund's.
-    A final error refuses the first message. It does not refuse a repeat, as an earlier message of
+    An answer whose refunded total, where the channel tells it, leaves out what was refunded before
+    is another refund's. A refund that the channel closed is refused, however often it was sent. A
+    final error refuses the first message. It does not refuse a repeat, as an earlier message of
     unknown outcome may be what it stumbles over.
     """
     why, code = _said(answer), answer.sub_code or answer.code
     outcome = refund_outcome(answer)
     if outcome == "done" and answer.data is not None:
-        if (answer.data.refunded_total_fen or 0) >= least_fen:
+        total_fen = answer.data.refunded_total_fen
+        if total_fen is None or total_fen >= least_fen:
             return Verdict("done", code=code)
         return Verdict("unknown", RefusedInput(OTHER_TOTAL), is_uncertain=True, code=code)
+    if _is_closed(answer):
+        return Verdict("refused", why, code=code)
     if not answer.was_sent:
         is_ours = isinstance(why, RefusedInput)
         return Verdict("refused" if is_ours and refund.uncertain_at is None else "unknown", why)
@@ -91,13 +95,17 @@ def judge_message(refund: Refund, answer: Answer[RefundState], least_fen: int = 
 
 
 def judge_question(refund: Refund, answer: Answer[RefundState], at: datetime) -> Verdict | None:
-    """What the answer to a question proves; None if nothing.
+    """What the answer to a question proves; None if nothing, and it may be sent again.
 
-    Only a refund that was refused when repeated, and that the channel denies long enough after the
-    last message of unknown outcome, is refused.
+    What the channel has is not sent again. Of others, only a refund that was refused when repeated,
+    and that the channel denies long enough after the last message of unknown outcome, is refused.
     """
     if refund_outcome(answer) == "done":
         return Verdict("done")
+    if _is_closed(answer):
+        return Verdict("refused", _said(answer))
+    if answer.is_verified and answer.data is not None and answer.data.state in ("accepted", "stuck"):
+        return Verdict("unknown", _said(answer))
     if refund.refusal is None or refund.uncertain_at is None:
         return None
     quiet_until = refund.uncertain_at + QUIET
@@ -107,6 +115,11 @@ def judge_question(refund: Refund, answer: Answer[RefundState], at: datetime) ->
     if is_denied:
         return Verdict("refused", refund.refusal)
     return Verdict("unknown", refund.refusal)
+
+
+def _is_closed(answer: Answer[RefundState]) -> bool:
+    """True if the channel says that it gave this very refund up: no money moved, none will."""
+    return answer.is_known and answer.data is not None and answer.data.state == "closed"
 
 
 def _said(answer: Answer[RefundState]) -> MdashError:
@@ -176,7 +189,10 @@ class Carrier:
         try:
             return self._tried(refund, actor, clock)
         except TooSoon as early:
-            return Verdict("unknown", refund.why, due_at=early.until)
+            verdict = None
+            if not is_question_due:
+                verdict = judge_question(refund, self._question(refund), now())
+            return verdict or Verdict("unknown", refund.why, due_at=early.until)
 
     def _tried(self, refund: Refund, actor: str, clock: Clock) -> Verdict:
         """One message; if it was taken on and nothing more, one question."""
@@ -205,7 +221,8 @@ class Carrier:
     def _fields(self, refund: Refund) -> dict[str, Any]:
         return {
             "refund_no": refund.refund_no, "amount_fen": refund.amount_fen,
-            "order_no": refund.order_no, "reason": refund.reason, "total_fen": refund.paid_fen,
+            "order_no": refund.order_no, "reason": channel_reason(refund.channel, refund.reason),
+            "total_fen": refund.paid_fen,
         }
 
     def _question(self, refund: Refund) -> Answer[RefundState]:
@@ -229,7 +246,7 @@ class Carrier:
                 replace(item, state="unknown") if item.refund_no == row.refund_no else item
                 for item in refund_rows.of_order(connection, row.channel, row.order_no)
             ]
-            soonest = next_at(row.channel, others, at)
+            soonest = next_at(row.channel, others, at, own=row.refund_no)
             if soonest is not None and soonest > at:
                 raise TooSoon(soonest)
             refund_rows.change(

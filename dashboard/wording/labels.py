@@ -104,6 +104,8 @@ WORDS = {
     "QUICK_WAP_WAY": "mobile web", "FACE_TO_FACE_PAYMENT": "face to face",
     "QR_CODE_OFFLINE": "QR code", "FAST_INSTANT_TRADE_PAY": "PC web",
     "bill_other": "other line on the bill", "alipay": "Alipay", "wechatpay": "WeChat Pay",
+    "unionpay": "UnionPay", "JSAPI": "within WeChat", "NATIVE": "WeChat QR code",
+    "APP": "WeChat in-app", "MWEB": "WeChat mobile web", "MICROPAY": "WeChat face to face",
     "success_rate": "payment success fell", "traffic": "fewer orders than usual",
     "latency": "slower than usual", "freshness": "no new data",
     "champions": "champions", "loyal": "loyal", "new": "new", "promising": "promising",

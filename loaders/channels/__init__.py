@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from loaders.channels import alipay, wechatpay
+from loaders.channels import alipay, unionpay, wechatpay
 from loaders.channels.protocol import Channel, Sample
 
 CHANNELS: dict[str, Channel] = {
     "alipay": alipay.CHANNEL,
     "wechatpay": wechatpay.CHANNEL,
+    "unionpay": unionpay.CHANNEL,
 }
 
 

@@ -11,7 +11,16 @@ from datetime import date, datetime
 from typing import Any, Literal, Protocol
 
 from loaders.errors import ConfigurationError
-from loaders.records import Answer, BillFrame, CodeMeaning, Notification, Outcome
+from loaders.records import (
+    Answer,
+    BillFrame,
+    BillTerms,
+    CodeMeaning,
+    Notification,
+    Outcome,
+    RefundRules,
+    Reject,
+)
 
 RESAVED = (
     "This bill was opened and saved by Excel, which damages long numbers and times. Download it"
@@ -85,6 +94,13 @@ class BillPart(Protocol):
 
     def identity(self, sample: Sample) -> tuple[str | None, date | None, date | None]:
         """Account, first and last day that a bill or a summary names. Raises RefusedInput."""
+
+    def cut(self, rows: bytes, line: int, frame: BillFrame) -> tuple[bytes, list[Reject]]:
+        """Whole rows as cells parted by `,` and CELL_PREFIX, as most channels write them anyway.
+
+        `line` is the number of the first. A row that cannot be cut leaves an empty line, and is
+        among the rejects.
+        """
 
     def mend(self, cells: list[str], columns: Sequence[str]) -> list[str] | None:
         """Cells of a row whose count is off, put right; None if that cannot be told."""
@@ -184,11 +200,15 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back, byte for byte; names of headers are in lower case."""
+    """What came back, byte for byte; names of headers are in lower case.
+
+    `received_at` (naive UTC) is when, where that is known.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
+    received_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +229,7 @@ class RemotePart(Protocol):
     """
 
     CALLS: Mapping[str, Call]
+    BILL_TERMS: BillTerms
 
     def read_keys(self, config: Mapping[str, Any], read: Callable[[str], bytes]) -> Any:
         """Everything needed to ask the channel. Raises ConfigurationError saying how to mend it."""
@@ -218,19 +239,28 @@ class RemotePart(Protocol):
     ) -> Sequence[ConfigurationError]:
         """What may not work at this instant although the keys can be read, and how to mend it."""
 
+    def download_headers(self, url: str, keys: Any, stamp: Stamp) -> Mapping[str, str]:
+        """What the address of a bill wants to be asked with."""
+
 
 @dataclass(frozen=True, slots=True)
 class Channel:
     """A payment company, as far as this program speaks its language.
 
     `app_setting` and `account_setting` are the keys of its settings that say who the shop is: its
-    app, and the account of bills that do not name it themselves.
+    app, and the account of bills that do not name it themselves. `address_setting` and
+    `key_setting` say where it is asked and what our requests are signed with. `refund_wait` is the
+    channel's own word to buyers on how long a refund takes.
     """
 
     name: str
     title: str
     app_setting: str
     account_setting: str
+    address_setting: str = ""
+    key_setting: str = ""
+    refund_rules: RefundRules = field(default_factory=RefundRules)
+    refund_wait: str = ""
     bills: BillPart | None = None
     notifications: NotificationPart | None = None
     codes: CodePart | None = None

@@ -63,6 +63,15 @@ class Reply:
     extra: tuple[tuple[str, str], ...] = ()
     order: tuple[str, ...] = field(default=("extra", "node", "cert", "sign"))
 
+    @property
+    def status(self) -> int:
+        """The HTTP status: refusals come with 200 too."""
+        return 200
+
+    def headers(self) -> dict[str, str]:
+        """HTML by its header, whatever it is."""
+        return {"Content-Type": f"text/html;charset={self.charset}"}
+
     def body(self) -> bytes:
         """The root object. The node stands in it exactly as it was signed."""
         parts = {

@@ -52,7 +52,7 @@ def make_keys(folder: Path) -> GatewayKeys:
     if not (folder / AES_KEY).exists():
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for name, content in _fresh_files().items():
-            _write(folder / name, content)
+            write_secret(folder / name, content)
     return read_keys(folder)
 
 
@@ -71,7 +71,8 @@ def read_keys(folder: Path) -> GatewayKeys:
     )
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_secret(path: Path, content: bytes) -> None:
+    """Write a file that only its owner can read."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
@@ -86,10 +87,10 @@ def _fresh_files() -> dict[str, bytes]:
     channel_cert = _certificate(_name("stand-in gateway"), root_name, channel.public_key(), root)
     app_cert = _certificate(_name(APP_ID), root_name, app.public_key(), root)
     return {
-        APP_PRIVATE: _private(app),
-        APP_PUBLIC: _public(app),
-        CHANNEL_PRIVATE: _private(channel),
-        CHANNEL_PUBLIC: _public(channel),
+        APP_PRIVATE: private_pem(app),
+        APP_PUBLIC: public_pem(app),
+        CHANNEL_PRIVATE: private_pem(channel),
+        CHANNEL_PUBLIC: public_pem(channel),
         APP_CERT: app_cert,
         CHANNEL_CERT: channel_cert + root_cert,
         ROOT_CERT: root_cert,
@@ -97,7 +98,8 @@ def _fresh_files() -> dict[str, bytes]:
     }
 
 
-def _private(key: rsa.RSAPrivateKey) -> bytes:
+def private_pem(key: rsa.RSAPrivateKey) -> bytes:
+    """A private key as PKCS#8."""
     return key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
@@ -105,7 +107,8 @@ def _private(key: rsa.RSAPrivateKey) -> bytes:
     )
 
 
-def _public(key: rsa.RSAPrivateKey) -> bytes:
+def public_pem(key: rsa.RSAPrivateKey) -> bytes:
+    """The public half of a key."""
     return key.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
@@ -139,6 +142,11 @@ def _certificate(
         .sign(signer, hashes.SHA256())
     )
     return made.public_bytes(serialization.Encoding.PEM)
+
+
+def new_certificate(common: str, key: PublicKey, signer: PrivateKey) -> bytes:
+    """A certificate of a key under this name, valid for years."""
+    return _certificate(_name(common), _name("Stand-in Root Authority R1"), key, signer)
 
 
 def _serial(pem: bytes) -> str:

@@ -19,6 +19,7 @@ Several are joined by commas: `slow=2,unsigned`.
 | `unsigned`, `wrongly_signed` | no signature, or one by another key |
 | `duplicate_node` | the genuine node and a forged one under the same name |
 | `shuffled` | the root's keys in any order |
+| `stale`, `probe`, `other_serial` | WeChat Pay: signed ten minutes ago, a probe, an unknown key |
 | `truncated` | half of the answer, well-formed HTTP |
 | `cut_off` | half of the promised bytes, then the connection ends |
 
@@ -34,7 +35,7 @@ _TIMED = ("slow", "drip")
 _SIDED = ("silent", "reset", "unavailable", "system_error", "bad_gateway")
 _PLAIN = (
     "rate_limit", "fund_change_n", "other_order", "other_amount", "unsigned", "wrongly_signed",
-    "duplicate_node", "shuffled", "truncated", "cut_off",
+    "duplicate_node", "shuffled", "truncated", "cut_off", "stale", "probe", "other_serial",
 )
 KINDS = frozenset(
     {*_TIMED, *_PLAIN, "refuse", *(f"{k}_{side}" for k in _SIDED for side in ("before", "after"))}

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from threading import Thread
 from time import monotonic, sleep
 from types import TracebackType
+from typing import Generic, Protocol, Self, TypeVar
 
 import uvicorn
+from starlette.types import ASGIApp
 
+from sample_data.gateway import wire
 from sample_data.gateway.application import application
 from sample_data.gateway.gateway import Gateway
-from sample_data.gateway.wire import Protocol
 
 ADDRESS = "127.0.0.1"
 _PATIENCE_S = 10.0
@@ -34,11 +37,20 @@ def address(sock: socket.socket) -> str:
     return f"http://{ADDRESS}:{sock.getsockname()[1]}"
 
 
-def _server(gateway: Gateway, sock: socket.socket) -> uvicorn.Server:
+class Addressed(Protocol):
+    """A stand-in that knows where it is reached."""
+
+    base_url: str
+
+
+G = TypeVar("G", bound=Addressed)
+
+
+def _server(gateway: G, sock: socket.socket, make: Callable[[G], ASGIApp]) -> uvicorn.Server:
     gateway.base_url = address(sock)
     return uvicorn.Server(
         uvicorn.Config(
-            application(gateway), http=Protocol, lifespan="on", log_config=None, access_log=False,
+            make(gateway), http=wire.Protocol, lifespan="on", log_config=None, access_log=False,
             timeout_graceful_shutdown=1,
         )
     )
@@ -46,26 +58,23 @@ def _server(gateway: Gateway, sock: socket.socket) -> uvicorn.Server:
 
 def serve(gateway: Gateway, sock: socket.socket) -> None:
     """Answer until interrupted."""
-    _server(gateway, sock).run(sockets=[sock])
+    _server(gateway, sock, application).run(sockets=[sock])
 
 
-class Serving:
+class Answering(Generic[G]):
     """A gateway that answers in a thread while the `with` block runs."""
 
-    def __init__(self, gateway: Gateway, sock: socket.socket | None = None) -> None:
+    def __init__(
+        self, gateway: G, make: Callable[[G], ASGIApp], sock: socket.socket | None = None
+    ) -> None:
         self.gateway = gateway
         self._sock = sock or listen(0)
-        self._server = _server(gateway, self._sock)
+        self._server = _server(gateway, self._sock, make)
         self._thread = Thread(
             target=self._server.run, kwargs={"sockets": [self._sock]}, name="gateway", daemon=True
         )
 
-    @property
-    def url(self) -> str:
-        """Where calls go."""
-        return f"{self.gateway.base_url}/gateway.do"
-
-    def __enter__(self) -> Serving:
+    def __enter__(self) -> Self:
         self._thread.start()
         until = monotonic() + _PATIENCE_S
         while not self._server.started:
@@ -81,3 +90,15 @@ class Serving:
         self._server.should_exit = True
         self._thread.join(_PATIENCE_S)
         self._sock.close()
+
+
+class Serving(Answering[Gateway]):
+    """Alipay's stand-in, answering in a thread."""
+
+    def __init__(self, gateway: Gateway, sock: socket.socket | None = None) -> None:
+        super().__init__(gateway, application, sock)
+
+    @property
+    def url(self) -> str:
+        """Where calls go."""
+        return f"{self.gateway.base_url}/gateway.do"

@@ -7,12 +7,12 @@ import socket
 import struct
 from collections.abc import AsyncIterator, Callable
 from typing import Any
+from typing import Protocol as Shape
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from sample_data.gateway.envelope import Reply
 from sample_data.gateway.misbehaviour import Behaviour
 
 _NEVER_S = 3600.0
@@ -20,6 +20,20 @@ _PAGE_502 = (
     "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n"
     "<center><h1>502 Bad Gateway</h1></center>\r\n<hr><center>Tengine</center>\r\n</body>\r\n</html>\r\n"
 )
+
+
+class Reply(Shape):
+    """An answer before it is sent."""
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+
+    def body(self) -> bytes:
+        """The bytes."""
+
+    def headers(self) -> dict[str, str]:
+        """What stands beside them."""
 
 
 class Protocol(H11Protocol):
@@ -46,7 +60,7 @@ async def respond(request: Request, bad: Behaviour, answer: Callable[[], Reply])
     if late := await _instead(request, bad, "after"):
         return late
     body = reply.body()
-    headers = {"Content-Type": f"text/html;charset={reply.charset}"}
+    headers = reply.headers()
     if "truncated" in bad:
         body = body[: len(body) // 2]
     if "cut_off" in bad:
@@ -57,7 +71,7 @@ async def respond(request: Request, bad: Behaviour, answer: Callable[[], Reply])
         return StreamingResponse(
             _dripping(body, seconds), headers=headers | {"Content-Length": str(len(body))}
         )
-    return Response(body, headers=headers)
+    return Response(body, reply.status, headers)
 
 
 async def _instead(request: Request, bad: Behaviour, side: str) -> Response | None:

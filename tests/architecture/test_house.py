@@ -59,7 +59,8 @@ def test_loaders_never_import_the_dashboard_or_streamlit() -> None:
         ("psycopg", ("dashboard.operations",)),
         (
             "httpx",
-            ("loaders.transport", "dashboard.operations.delivery", "sample_data.gateway.notifier"),
+            ("loaders.transport", "dashboard.operations.delivery", "sample_data.gateway.notifier",
+             "sample_data.gateway.wechat.notifier"),
         ),
         ("smtplib", ("dashboard.operations.delivery",)),
         ("prometheus_client", ("loaders.meters",)),

@@ -28,6 +28,8 @@ from dashboard.screens.trade import BY, FACTS
 from dashboard.wording import trades
 from dashboard.wording.labels import FIELDS, RIGHT_TITLES, ROLE_TITLES, WORDS
 from loaders.channels.alipay import meanings
+from loaders.channels.unionpay import codes as unionpay_codes
+from loaders.channels.wechatpay import meanings as wechat_meanings
 from loaders.errors import MdashError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -87,7 +89,8 @@ def all_sentences() -> set[str]:
             found |= sentences(path)
     found |= set(FIELDS.values()) | set(WORDS.values()) | set(COMPARISONS.values()) | set(WEEKDAYS)
     found |= {f"{name} by day" for name in RATES.values()} | set(RATES.values())
-    found |= meanings.sentences() | set(OUTCOMES.values()) | set(STATUSES.values())
+    found |= wechat_meanings.sentences() | meanings.sentences() | unionpay_codes.sentences()
+    found |= set(OUTCOMES.values()) | set(STATUSES.values())
     for words in (trades.STATES, trades.STEPS, trades.SAYINGS, trades.LANES, BY):
         found |= set(words.values())
     found |= templates() | set(FACTS)

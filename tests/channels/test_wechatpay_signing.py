@@ -140,6 +140,14 @@ def test_a_platform_certificate_brings_its_own_serial() -> None:
     assert list(found) == [vector["headers"]["Wechatpay-Serial"]]
 
 
+@needs_vectors
+def test_every_published_case_is_of_a_kind_that_is_tested() -> None:
+    tested = {"raw_rsa", "wechat_notify", "wechat_response", "wechat_request", "aes_gcm",
+              "wechat_string_to_sign"}
+    found = json.loads(VECTORS.read_text("utf-8"))["vectors"]
+    assert {item["kind"] for item in found} == tested
+
+
 PAID = {
     "mchid": MCHID, "appid": APPID, "out_trade_no": "M1", "transaction_id": "42001",
     "trade_state": "SUCCESS", "success_time": "2026-05-03T12:00:30+08:00",

@@ -227,7 +227,7 @@ def merchant() -> Iterator[Heard]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"])).decode("ascii")
+            body = self.rfile.read(int(self.headers["Content-Length"])).decode("utf-8")
             with heard.changed:
                 heard.bodies.append((monotonic(), self.headers["User-Agent"], body))
                 answer = heard.answers.pop(0) if heard.answers else b"success"

@@ -20,7 +20,8 @@ import httpx
 import pytest
 
 from dashboard.demo import beside_gateway, prepare
-from loaders.records import fen_of_yuan
+from loaders.records import fen_of_yuan, refund_outcome
+from loaders.remote import Remote
 from sample_data.gateway.gateway import china_now
 from sample_data.gateway.keys import read_keys
 from sample_data.gateway.sandbox import open_sandbox
@@ -134,7 +135,8 @@ def test_the_demo_has_a_gateway_that_knows_its_orders(tmp_path: Path) -> None:
         caller = client_of(url, read_keys(folder), folder)
         ran = run_mdash(
             now.home, "sql", "select order_no, amount_fen, trade_no from trades"
-            " where outcome = 'paid' and refunded_fen = 0 order by created_at desc limit 5",
+            " where channel = 'alipay' and outcome = 'paid' and refunded_fen = 0"
+            " order by created_at desc limit 5",
             "--format", "json",
         )
         rows = ran.json()["rows"]
@@ -151,3 +153,29 @@ def test_the_demo_has_a_gateway_that_knows_its_orders(tmp_path: Path) -> None:
         url = now.channels["alipay"]["gateway_url"]
         caller = client_of(url, read_keys(folder), folder)
         assert caller.refund(rows[0]["order_no"], "0.01", "R1")["fund_change"] == "N"
+
+
+@pytest.mark.slow
+def test_the_demo_refunds_a_trade_of_its_second_channel_too(tmp_path: Path) -> None:
+    settings = prepare(tmp_path / "demo", 60)
+    with beside_gateway(settings, free_port()) as now:
+        [row] = run_mdash(
+            now.home, "sql", "select order_no from trades where channel = 'wechatpay' and"
+            " outcome = 'paid' and refunded_fen = 0 order by created_at desc limit 1",
+            "--format", "json",
+        ).json()["rows"]
+        order_no = row["order_no"]
+        asked = run_mdash(now.home, "query", order_no, "--json")
+        assert (asked.code, asked.json()["outcome"]) == (0, "paid"), asked.err
+        number = "R-demo"
+        refund = ("refund", order_no, "--amount", "0.01", "--reason", "x", "--as", "admin",
+                  "--refund-no", number, "--json")
+        ran = run_mdash(now.home, *refund)
+        assert (ran.code, ran.json()["state"]) == (0, "done"), ran.err
+        checked = run_mdash(now.home, "check", "--json").json()["findings"]
+        assert all(item["ok"] for item in checked if "微信" in item["what"]), checked
+    with beside_gateway(prepare(tmp_path / "demo", 60), free_port()) as now, Remote(now) as remote:
+        answer = remote.ask(
+            "wechatpay", "refund_query", refund_no=number, amount_fen=1, order_no=order_no
+        )
+        assert refund_outcome(answer) == "done"

@@ -26,9 +26,9 @@ ALIPAY = CHANNELS["alipay"]
 
 
 def frame_of(
-    folder: Path, content: bytes, kind: str, channel: Channel
+    folder: Path, content: bytes, kind: str, channel: Channel, name: str = "bill.csv"
 ) -> tuple[BillFrame, Content]:
-    path = folder / "bill.csv"
+    path = folder / name
     path.write_bytes(content)
     whole = Content(path, path.name, len(content))
     assert channel.bills is not None
@@ -36,18 +36,21 @@ def frame_of(
 
 
 def both(
-    folder: Path, content: bytes, kind: str, channel: Channel = ALIPAY, codec: str = "gb18030"
+    folder: Path, content: bytes, kind: str, channel: Channel = ALIPAY, codec: str = "gb18030",
+    name: str = "bill.csv",
 ) -> tuple[list[Any] | None, list[Any]]:
     """The rows as the quick reader gives them (None: it declines) and as the patient one does."""
-    frame, whole = frame_of(folder, content, kind, channel)
+    frame, whole = frame_of(folder, content, kind, channel, name)
     reader = BlockReader(channel, frame, whole)
     (block,) = reader.blocks()
+    assert channel.bills is not None
+    raw, _ = channel.bills.cut(block[2], block[1], frame)
     quick, patient = folder / "quick.parquet", folder / "patient.parquet"
     taken = bill_columns.write(
-        channel, frame, codec, block[2].translate(None, b"\t\r"), block[1], quick
+        channel, frame, codec, raw, block[1], quick
     )
     with duckdb.connect() as connection:
-        reader.read_patiently(connection, block[2], block[1], patient)
+        reader.read_patiently(connection, raw, block[1], patient)
         names = [row[0] for row in connection.execute(f"describe from '{patient}'").fetchall()]
         query = f"select {', '.join(names)} from '{{}}' order by line"
         expected = connection.execute(query.format(patient)).fetchall()

@@ -296,3 +296,19 @@ def test_a_store_made_before_parts_were_known_learns_of_them(home: Path, tmp_pat
     for kind in ("SUCCESS", "REFUND"):
         assert load(mdash, tmp_path / f"{kind}.csv", trade_bill(lines(), kind))["exit"] == 0
     assert settled(mdash) == {"wechatpay": WHOLE}
+
+
+def test_the_accounts_of_a_merchant_stand_beside_each_other(mdash: Mdash, tmp_path: Path) -> None:
+    load(mdash, tmp_path / f"{MCHID}All{DAY}.csv", bill())
+    flows = {"Basic": MCHID, "Operation": f"{MCHID}-OPERATION", "Fees": f"{MCHID}-FEES"}
+    for name in flows:
+        report = load(mdash, tmp_path / f"{MCHID}{name}{DAY}.csv", fund_flow(lines()[: len(name)]))
+        assert report["status"] == "loaded"
+    rows = mdash("sql", "select account, count(*) as n from account_lines group by all order by 1",
+                 "--format", "json").json()["rows"]
+    assert [row["account"] for row in rows] == sorted(flows.values())
+    assert settled(mdash)["wechatpay"]["gross_fen"] == WHOLE["gross_fen"]
+    again = load(mdash, tmp_path / f"{MCHID}Fees{DAY}.csv", fund_flow(lines()[:6]))
+    assert again["status"] in ("replaced", "superseded")
+    assert len(mdash("sql", "select distinct account from account_lines", "--format",
+                     "json").json()["rows"]) == 3

@@ -22,6 +22,7 @@ from loaders.channels.protocol import Call, Message, Reply, Stamp
 from loaders.errors import RefusedInput
 from loaders.records import (
     Answer,
+    BillTerms,
     CloseState,
     RefundOrder,
     RefundState,
@@ -30,7 +31,7 @@ from loaders.records import (
     TradeState,
 )
 
-__all__ = ["CALLS", "concerns", "read_keys"]
+__all__ = ["BILL_TERMS", "CALLS", "concerns", "download_headers", "read_keys"]
 
 QUERY = "alipay.trade.query"
 REFUND = "alipay.trade.refund"
@@ -40,7 +41,14 @@ CANCEL = "alipay.trade.cancel"
 _ACTIONS: Mapping[str | None, Literal["closed", "refunded", "nothing"]] = {
     "close": "closed", "refund": "refunded", None: "nothing",
 }
+BILL_TERMS = BillTerms(kept_days=6 * 365, has_months=True)
 OTHER_AMOUNT = "The reply is about another amount than was asked about."
+
+
+def download_headers(url: str, keys: Credentials, stamp: Stamp) -> Mapping[str, str]:
+    """None: the address itself is the permission."""
+    del url, keys, stamp
+    return {}
 
 
 def ask_query(question: TradeQuestion, keys: Credentials, stamp: Stamp) -> Message:

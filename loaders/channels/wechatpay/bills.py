@@ -14,7 +14,7 @@ from decimal import Decimal, InvalidOperation
 
 from loaders.channels.protocol import RESAVED, BillField, Case, Sample
 from loaders.errors import RefusedInput
-from loaders.records import EARLIEST, LATEST, BillFrame, Part
+from loaders.records import EARLIEST, LATEST, BillFrame, Part, Reject
 
 _BACK = ("REFUND", "REVOKED")
 
@@ -109,7 +109,9 @@ _NOT_IN_PART = {
 _OUTGOING = frozenset({"refund_fen", "returned_fen", "expense_fen", "service_thousandths"})
 _SCALES = {"count": 0, "fen": 2, "thousandths": 5}
 
-_NAME = re.compile(r"(?<!\d)(\d{8,10})[A-Za-z_]*(\d{4}-?\d{2}-?\d{2})?(?!\d)")
+_NAME = re.compile(r"(?<!\d)(\d{8,10})([A-Za-z_\u4e00-\u9fff]*)(\d{4}-?\d{2}-?\d{2})?(?!\d)")
+_PURSES = {"OPERATION": ("operation", "运营"), "FEES": ("fees", "手续费")}
+"""Accounts of a merchant beside the basic one, and how files are named that tell of them."""
 _EXCEL_DATETIME = re.compile(r"\d{4}/\d{1,2}/\d{1,2} \d{1,2}:\d{2}")
 _EXCEL_NUMBER = re.compile(r"\d\.\d+E\+\d+", re.IGNORECASE)
 _V2_TEXT = re.compile(r"<(return_msg|error_code|err_code|err_code_des)>(?:<!\[CDATA\[)?([^\]<]*)")
@@ -194,16 +196,23 @@ def identity(sample: Sample) -> tuple[str | None, date | None, date | None]:
     columns = _columns(lines[0])
     cells = _cells(lines[1], columns) if len(lines) > 1 else []
     row = dict(zip(columns, cells, strict=False)) if len(cells) == len(columns) else {}
-    named, day_of_name = _named(sample.name)
+    named, purse, day_of_name = _named(sample.name)
     day = _day(row.get("退款申请时间") or row.get("交易时间") or row.get("记账时间") or "")
     day = day or (None if row else day_of_name)
-    return row.get("商户号") or named, day, day
+    account = row.get("商户号") or named
+    if account and purse and _MARKS["account_bill"][0] in columns:
+        account += f"-{purse}"
+    return account, day, day
 
 
-def _named(name: str) -> tuple[str | None, date | None]:
-    """Account and day in a name such as 1900000109All2026-05-03.csv."""
+def _named(name: str) -> tuple[str | None, str, date | None]:
+    """Merchant, account beside the basic one, and day in a name: 1900000109Fees2026-05-03.csv."""
     found = _NAME.search(name)
-    return (found.group(1), _day(found.group(2) or "")) if found else (None, None)
+    if found is None:
+        return None, "", None
+    word = found.group(2).lower()
+    purse = next((key for key, words in _PURSES.items() if any(item in word for item in words)), "")
+    return found.group(1), purse, _day(found.group(3) or "")
 
 
 def _day(text: str) -> date | None:
@@ -319,6 +328,12 @@ def _cells(line: str, columns: Sequence[str]) -> list[str]:
     if len(apart) != len(columns):
         apart = mend(apart, columns) or apart
     return [cell.strip() for cell in apart]
+
+
+def cut(rows: bytes, line: int, frame: BillFrame) -> tuple[bytes, list[Reject]]:
+    """The rows as they are: their cells are parted by commas."""
+    del line, frame
+    return rows, []
 
 
 def mend(cells: list[str], columns: Sequence[str]) -> list[str] | None:

@@ -10,7 +10,13 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from loaders.channels.wechatpay import meanings
+from loaders.channels.wechatpay.meanings import Row, bare
 from loaders.records import EARLIEST, LATEST, CodeMeaning, Outcome
+
+QUERY, CLOSE = "wechatpay.query", "wechatpay.close"
+REFUND, REFUND_QUERY = "wechatpay.refund", "wechatpay.refund.query"
+"""What the calls are named, whatever path they go by."""
 
 PAID_STATES = frozenset({"SUCCESS", "REFUND"})
 """An order in the state REFUND was paid first."""
@@ -45,18 +51,13 @@ _CODES: dict[tuple[str, str], str] = {
 }
 
 
-def _bare(code: str) -> str:
-    """A code as v2 and v3 both spell it: NOTENOUGH and NOT_ENOUGH are one."""
-    return code.strip().upper().replace("_", "").replace(" ", "")
-
-
-_MEANING = {_bare(code): meaning for meaning, codes in _CODES.items() for code in codes.split()}
+_MEANING = {bare(code): meaning for meaning, codes in _CODES.items() for code in codes.split()}
 _ACCEPTED = frozenset(
-    map(_bare, ("SUCCESS", "OK", "0", "200", "204", "GET_BRAND_WCPAY_REQUEST:OK"))
+    map(bare, ("SUCCESS", "OK", "0", "200", "204", "GET_BRAND_WCPAY_REQUEST:OK"))
 )
-_PAID_BEFORE = frozenset(map(_bare, ("ORDER_PAID", "TRADE_STATE_ERROR")))
-_WAITING = frozenset(map(_bare, ("USER_PAYING", "NOTPAY", "ACCEPT", "202")))
-_OPEN = frozenset(map(_bare, ("SYSTEM_ERROR", "BANK_SYSTEM_ERROR", "BIZERR_NEED_RETRY", "500", "502")))
+_PAID_BEFORE = frozenset(map(bare, ("ORDER_PAID", "TRADE_STATE_ERROR")))
+_WAITING = frozenset(map(bare, ("USER_PAYING", "NOTPAY", "ACCEPT", "202")))
+_OPEN = frozenset(map(bare, ("SYSTEM_ERROR", "BANK_SYSTEM_ERROR", "BIZERR_NEED_RETRY", "500", "502")))
 _ACCEPTANCE = Outcome(None, None, None, known=True, may_pay=True)
 _UNKNOWN = Outcome("timeout_unknown", "channel", "confirm", known=False, may_pay=True)
 _NOT_PAYMENTS = ("query", "refund", "close", "reverse", "cancel", "bill", "certificates")
@@ -69,7 +70,7 @@ def answer(
 
     v2 puts what went wrong into err_code (`sub_code`) below a result_code of FAIL.
     """
-    main, sub = _bare(code or ""), _bare(sub_code or "")
+    main, sub = bare(code or ""), bare(sub_code or "")
     said = sub or main
     if not said:
         return _unanswered(method, reached)
@@ -81,37 +82,28 @@ def answer(
         return _UNKNOWN
     if said in _PAID_BEFORE:
         return Outcome(None, None, None, known=True)
+    if said == "NOTENOUGH" and (method or "").endswith(".refund"):
+        return Outcome("insufficient_funds", "merchant", "pay", known=True)
     reason, source = _MEANING.get(said) or _MEANING.get(main) or ("unmapped", "unknown")
     return Outcome(reason, source, _stage(method, reached, reason), known=True)
 
 
-_TOLD = {
-    "insufficient_funds": ("The buyer's balance is too small.", "Ask the buyer to pay by other means."),
-    "limit_exceeded": ("The amount is above the buyer's limit.",
-                       "Ask the buyer to pay by other means or on another day."),
-    "payer_restricted": ("The buyer's account may not pay this.",
-                         "Ask the buyer to pay by other means."),
-    "credential_invalid": ("The payment code or agreement is no longer valid.",
-                           "Ask the buyer to scan again."),
-    "channel_error": ("The bank refused or could not be reached.",
-                      "Ask the buyer to try again or to pay by other means."),
-    "user_cancelled": ("The buyer cancelled.", "Nothing to do."),
-    "merchant_config": ("The request is not as the channel wants it.", "Query the trade."),
-    "timeout_unknown": ("The channel could not say what became of the call.", "Query the trade."),
-}
-_UNFAMILIAR = ("The channel answered with a code unknown to this program.", "Query the trade.")
-
-
 def meaning(method: str | None, code: str | None, sub_code: str | None) -> CodeMeaning:
     """What a code says, and what staff should do; codes nobody mapped are unknown."""
+    row = _row(method or "", bare(code or ""), bare(sub_code or ""))
     outcome = answer(method, True, code, sub_code)
-    is_said = bool((code or "").strip() or (sub_code or "").strip())
-    if outcome.reason is None and is_said:
-        text, action = "The channel accepted the call.", "Look at the trade's own state."
-    else:
-        text, action = _TOLD.get(outcome.reason or "", _UNFAMILIAR)
-    is_known = is_said and outcome.known and outcome.reason != "unmapped"
-    return CodeMeaning(text, action, outcome, is_known=is_known, may_repeat=False)
+    return CodeMeaning(row.text, row.action, outcome, row.is_known, row.may_repeat)
+
+
+def _row(method: str, main: str, sub: str) -> Row:
+    """v2 says what went wrong in `sub`, below a `main` that only says that something did."""
+    if sub and main not in ("", "FAIL", "SUCCESS"):
+        return meanings.UNFAMILIAR
+    said = sub or main
+    if not said:
+        return meanings.SILENT
+    special = meanings.BY_CALL.get((method, said))
+    return special or meanings.TABLE.get(said, meanings.UNFAMILIAR)
 
 
 def _unanswered(method: str | None, reached: bool) -> Outcome:
@@ -170,13 +162,13 @@ def read_call(call: Mapping[str, Any]) -> dict[str, Any]:
         order_no = _path(method).split("/out-trade-no/", 1)[1].split("/", 1)[0]
     if not order_no:
         raise ValueError("out_trade_no")
-    is_query = (_is_query(method) and not method.endswith("/close")) or "orderquery" in method
+    is_query = _named(method) == QUERY or "orderquery" in method
     paid_at = response.get("success_time") if is_query else None
     return {
         "order_no": str(order_no),
         "trade_no": response.get("transaction_id") or None,
         "method": _named(method),
-        "reached_channel": True,
+        "reached_channel": call.get("reached_channel", True),
         "code": response.get("code") or response.get("result_code"),
         "sub_code": response.get("err_code"),
         "refund_no": request.get("out_refund_no"),
@@ -188,12 +180,14 @@ def read_call(call: Mapping[str, Any]) -> dict[str, Any]:
 def _named(method: str) -> str:
     """A call by what it does, without host, query and the order's number."""
     path = _path(method)
+    if path.startswith("wechatpay."):
+        return path
     if path.endswith("/close"):
-        return "wechatpay.close"
+        return CLOSE
     if _is_query(method):
-        return "wechatpay.query"
+        return QUERY
     if path.startswith("/v3/refund/"):
-        return "wechatpay.refund" if path.endswith("/refunds") else "wechatpay.refund.query"
+        return REFUND if path.endswith("/refunds") else REFUND_QUERY
     return "wechatpay." + path.rstrip("/").rsplit("/", 1)[-1].rsplit(".", 1)[-1]
 
 
@@ -205,7 +199,7 @@ def _says(response: Mapping[str, Any]) -> str | None:
         return "closed"
     if state in _WAITING_STATES:
         return "waiting"
-    said = _bare(str(response.get("code") or response.get("err_code") or ""))
+    said = bare(str(response.get("code") or response.get("err_code") or ""))
     return "absent" if said == "ORDERNOTEXIST" else None
 
 

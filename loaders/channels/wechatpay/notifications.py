@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from loaders.channels.protocol import Acknowledgement
-from loaders.channels.wechatpay import codes, signing
+from loaders.channels.wechatpay import codes, signing, verification
 from loaders.errors import BadSignature, ConfigurationError, RefusedInput
 from loaders.records import EARLIEST, LATEST, Notification
 
@@ -22,20 +22,15 @@ RETRY_LADDER_S = (
 """Seconds after the payment at which delivery 2, 3, … is due: 15 s twice, 30 s, 3 m, 10 m, 20 m,
 30 m three times, 60 m, 3 h three times, 6 h twice."""
 
-SIGNED_HEADERS = (
-    "wechatpay-serial", "wechatpay-timestamp", "wechatpay-nonce", "wechatpay-signature",
-)
+SIGNED_HEADERS = verification.SIGNED_HEADERS
 """What the channel says beside the body, and `read` needs."""
 
 ACCEPTED = Acknowledgement(b'{"code":"SUCCESS"}', "application/json")
 REFUSED = Acknowledgement(b'{"code":"FAIL"}', "application/json")
-_TOLERANCE_S = 300
-_PROBE = "WECHATPAY/SIGNTEST/"
 _V2 = (
     "This is a WeChat Pay message of API v2 (XML). Only v3 is read: set notify_url on v3 orders, or"
     " load the day's bill."
 )
-_FALSE = "The signature does not verify: the message is altered or not from this channel."
 _NOT_PAYMENT = "The message is signed, but is not a payment notification."
 _DAMAGED = "The message is signed, but its content cannot be read."
 
@@ -94,31 +89,7 @@ def verify(
     headers: Mapping[str, str], body: str, keys: Keys, received_at: datetime | None = None
 ) -> None:
     """Check the signature, and that the message was sent when it came. Raises BadSignature."""
-    serial, timestamp, nonce, signature = (headers.get(name, "") for name in SIGNED_HEADERS)
-    if not signature:
-        raise BadSignature("The message carries no signature.")
-    if signature.startswith(_PROBE):
-        raise BadSignature("This is WeChat Pay's probe: it must not verify, and it did not.")
-    key = keys.public_keys.get(signing.serial_number(serial))
-    if key is None:
-        raise BadSignature(
-            "The message is signed with the key {serial}, which is not the one configured. Renew"
-            " platform_public_key_file and platform_serial.",
-            serial=serial[:60] or "?",
-        )
-    if not signing.verify(signing.message_string(timestamp, nonce, body), signature, key):
-        raise BadSignature(_FALSE)
-    if received_at is not None and not _is_fresh(timestamp, received_at):
-        raise BadSignature(
-            "The message was signed more than five minutes before or after it was received: it was"
-            " sent again by somebody else, or a clock is wrong."
-        )
-
-
-def _is_fresh(timestamp: str, received_at: datetime) -> bool:
-    if not timestamp.isascii() or not timestamp.isdigit():
-        return False
-    return abs(received_at.replace(tzinfo=UTC).timestamp() - int(timestamp)) <= _TOLERANCE_S
+    verification.verify(headers, body, keys.public_keys, received_at)
 
 
 def resource(envelope: Mapping[str, Any], keys: Keys) -> dict[str, Any]:

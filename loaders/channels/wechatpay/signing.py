@@ -9,6 +9,7 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
+from datetime import datetime
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, InvalidTag
@@ -123,3 +124,32 @@ def read_api_key(text: bytes) -> bytes:
             length=len(key),
         )
     return key
+
+
+def read_private_key(text: bytes) -> PrivateKey:
+    """The merchant's own key, apiclient_key.pem. Raises ConfigurationError."""
+    if b"CERTIFICATE" in text or b"PUBLIC KEY" in text:
+        raise ConfigurationError(
+            "private_key_file holds a certificate or a public key. Take apiclient_key.pem, not"
+            " apiclient_cert.pem."
+        )
+    try:
+        key = serialization.load_pem_private_key(text.strip(), password=None)
+    except (ValueError, TypeError) as error:
+        raise ConfigurationError(
+            "private_key_file is not an unencrypted private key in PEM. Take apiclient_key.pem as"
+            " the certificate tool wrote it."
+        ) from error
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise ConfigurationError("The private key is not an RSA key.")
+    return key
+
+
+def validities(text: bytes) -> list[tuple[datetime, datetime]]:
+    """From when to when (naive UTC) each certificate of a PEM file is valid."""
+    found = [item.group() for item in _PEM.finditer(text) if item.group(1) == b"CERTIFICATE"]
+    certificates = [x509.load_pem_x509_certificate(block) for block in found]
+    return [
+        (item.not_valid_before_utc.replace(tzinfo=None), item.not_valid_after_utc.replace(tzinfo=None))
+        for item in certificates
+    ]
