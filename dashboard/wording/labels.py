@@ -46,6 +46,11 @@ FIELDS = {
     "last_paid_at": "Last purchase", "recency": "Recency score", "frequency": "Frequency score",
     "value": "Value score", "days_since": "Days since the last purchase",
     "orders_a_year": "Purchases in 365 days",
+    "class": "Class", "items": "Items", "bill": "Against", "ours_fen": "Ours (yuan)",
+    "our_fen": "Ours (yuan)", "bill_fen": "Bill (yuan)", "carried_fen": "Across days (yuan)",
+    "long_fen": "Long (yuan)", "short_fen": "Short (yuan)", "differences_fen": "Differences (yuan)",
+    "other_fen": "Others (yuan)", "our_at": "Time, ours",
+    "bill_at": "Time, bill", "our_day": "Day, ours", "bill_day": "Day, bill", "item": "Item",
 }
 WORDS = {
     "paid": "paid", "paid_late": "paid late", "closed_by_merchant": "closed by the shop",
@@ -77,9 +82,14 @@ WORDS = {
     "champions": "champions", "loyal": "loyal", "new": "new", "promising": "promising",
     "needs_attention": "needs attention", "at_risk": "at risk", "lost": "lost",
     "low": "low", "medium": "medium", "high": "high", "succeeded": "succeeded", "failed": "failed",
+    "matched": "matched", "cross_day": "across days", "pending": "pending", "long": "long",
+    "short": "short", "amount_differs": "amount differs", "status_differs": "status differs",
+    "not_trade": "outside trades", "not_compared": "not compared", "payment": "payment",
+    "fee": "fee", "split": "split", "withdrawal": "withdrawal", "top_up": "top-up",
+    "transfer": "transfer", "other": "other",
 }
 WORDED = frozenset(
     {"outcome", "source", "stage", "reason", "kind", "status", "what", "channel", "product",
      "line_state",
-     "segment", "before", "risk", "first_attempt"}
+     "segment", "before", "risk", "first_attempt", "class", "bill"}
 )

@@ -1,0 +1,23 @@
+"""Comparing two sides of the same money: classes of items, and the sum that must come out."""
+
+from __future__ import annotations
+
+from dashboard.metrics.catalogue import Asked, filled
+from loaders.store.reader import Row
+from loaders.store.reconciliation import compared
+
+CLASSES = (
+    "matched", "cross_day", "pending", "long", "short", "amount_differs", "status_differs",
+    "duplicate", "not_trade", "not_compared",
+)
+SETTLED = ("matched", "cross_day", "not_trade", "not_compared")
+"""Classes that ask nothing of anybody."""
+DIMENSIONS = ("day", "week", "month", "channel")
+
+
+def classes(asked: Asked, bill: str) -> list[Row]:
+    """Items and money by class, in the classes' order."""
+    question = asked.question
+    items = compared(question.first_day, question.last_day)
+    rows = asked.rows(filled("reconciled", question, items=items), bill=bill)
+    return sorted(rows, key=lambda row: CLASSES.index(row["class"]))
