@@ -66,7 +66,9 @@ def plant(kept: Books, first_day: date, last_day: date) -> Books:
     for put, line in zip(_BREAKS, chosen, strict=False):
         put(kept, line)
     _night(kept, chosen[len(_BREAKS)], middle)
-    _unbilled(kept, _quiet(kept, last_day)[0], last_day)
+    last = _quiet(kept, last_day)
+    _unbilled(kept, last[0], last_day)
+    _not_moved_yet(kept, last[1])
     _before_the_log(kept, chosen[0].order, first_day)
     _withdrawn(kept, chosen[0].order, middle)
     return kept
@@ -187,6 +189,13 @@ def _unbilled(kept: Books, line: Line, last_day: date) -> None:
         _drop(days, line)
     _retime(line.order, datetime.combine(last_day, time(23, 59, 58)))
     _note(kept.planted, "pending", line.order.amount_fen)
+
+
+def _not_moved_yet(kept: Books, line: Line) -> None:
+    """On the last day's trade bill; the next account bill may have it."""
+    _drop(kept.moved, line)
+    _note(kept.planted_account, "pending", line.order.amount_fen)
+    _note(kept.planted_account, "pending", -line.order.fee_fen)
 
 
 def _retime(order: Order, paid_at: datetime) -> None:
