@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dashboard.reconciliation_commands import items
 from dashboard.terminal import Context, Day, csv_text, print_json, table_text, tell
 from loaders.errors import MdashError
 
@@ -482,6 +483,9 @@ def sandbox(context: Context, port: int, orders: int, speed: float, shuffled: bo
 
     language = context.settings().shop.language
     run(context.home, language, port, orders, speed=speed, shuffled=shuffled)
+
+
+commands.add_command(items)
 
 
 def main() -> None:

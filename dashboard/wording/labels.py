@@ -51,6 +51,7 @@ FIELDS = {
     "long_fen": "Long (yuan)", "short_fen": "Short (yuan)", "differences_fen": "Differences (yuan)",
     "other_fen": "Others (yuan)", "our_at": "Time, ours",
     "bill_at": "Time, bill", "our_day": "Day, ours", "bill_day": "Day, bill", "item": "Item",
+    "age": "Age (days)", "owner": "Owner", "note": "Note",
 }
 WORDS = {
     "paid": "paid", "paid_late": "paid late", "closed_by_merchant": "closed by the shop",
@@ -86,10 +87,11 @@ WORDS = {
     "short": "short", "amount_differs": "amount differs", "status_differs": "status differs",
     "not_trade": "outside trades", "not_compared": "not compared", "payment": "payment",
     "fee": "fee", "split": "split", "withdrawal": "withdrawal", "top_up": "top-up",
-    "transfer": "transfer", "other": "other",
+    "transfer": "transfer", "other": "other", "explained": "explained",
+    "write_off_proposed": "write-off proposed", "written_off": "written off",
 }
 WORDED = frozenset(
     {"outcome", "source", "stage", "reason", "kind", "status", "what", "channel", "product",
      "line_state",
-     "segment", "before", "risk", "first_attempt", "class", "bill"}
+     "segment", "before", "risk", "first_attempt", "class", "bill", "state"}
 )

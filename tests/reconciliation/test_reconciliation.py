@@ -209,7 +209,8 @@ def test_without_the_next_bill_it_stays_and_with_an_empty_one_it_is_short(
     following = LAST_DAY + timedelta(days=1)
     _load(home, tmp_path / "next.csv", trade_bill(following, following, []))
     after = {item["item"] for item in items(home) if item["class"] == "short"}
-    assert before and before <= after
+    assert before
+    assert before <= after
 
 
 def test_undo_takes_the_items_of_a_load_back(broken_home: Path, tmp_path: Path) -> None:
