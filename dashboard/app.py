@@ -11,6 +11,7 @@ import streamlit as st
 from dashboard.metrics.answers import Answers
 from dashboard.screens import (
     alerts,
+    channels,
     conversion,
     data,
     definitions,
@@ -19,7 +20,9 @@ from dashboard.screens import (
     loyalty,
     overview,
     parts,
+    reconciliation,
     retention,
+    settlement,
     trades,
 )
 from dashboard.screens.bar import View, filter_bar
@@ -40,6 +43,9 @@ _SCREENS: tuple[tuple[str, str, str, Render], ...] = (
     ("latency", "Latency", ":material/timer:", latency.render),
     ("retention", "Retention", ":material/group:", retention.render),
     ("loyalty", "Loyalty", ":material/loyalty:", loyalty.render),
+    ("settlement", "Settlement", ":material/payments:", settlement.render),
+    ("reconciliation", "Reconciliation", ":material/balance:", reconciliation.render),
+    ("channels", "Channels", ":material/compare_arrows:", channels.render),
     ("trades", "Trades", ":material/receipt_long:", trades.render),
     ("alerts", "Alerts", ":material/notifications:", alerts.render),
     ("data", "Data", ":material/database:", data.render),

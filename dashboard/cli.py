@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dashboard.reconciliation_commands import items
+from dashboard.reconciliation_commands import items, month_end
 from dashboard.terminal import Context, Day, csv_text, print_json, table_text, tell
 from loaders.errors import MdashError
 
@@ -486,6 +486,7 @@ def sandbox(context: Context, port: int, orders: int, speed: float, shuffled: bo
 
 
 commands.add_command(items)
+commands.add_command(month_end)
 
 
 def main() -> None:

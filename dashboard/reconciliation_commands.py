@@ -1,8 +1,9 @@
-"""`mdash items`: the reconciliation's open items, and what people make of them."""
+"""`mdash items` and `mdash month-end`: the reconciliation's open items, and what people make of them."""
 
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 
 import click
 
@@ -46,3 +47,19 @@ def do(context: Context, act: str, number: str, words: str) -> None:
     services = context.services()
     done = reconciling.act(services, act, reconciling.item(services, number), words)
     click.echo(services.say("Item {number}: {state}", number=number, state=done.state), err=True)
+
+
+@click.command("month-end")
+@click.option("--from", "first_day", type=Day(), required=True, help="First day, inclusive.")
+@click.option("--to", "last_day", type=Day(), required=True, help="Last day, inclusive.")
+@click.option("--to-file", "path", required=True, help="Ends in .xlsx or .pdf.",
+              type=click.Path(path_type=Path, dir_okay=False))
+@click.pass_obj
+def month_end(context: Context, first_day: date, last_day: date, path: Path) -> None:
+    """The month-end pack: totals, sums, open items, balances, and the files they come from."""
+    from dashboard.metrics.question import Question
+    from dashboard.month_end import save_pack
+
+    services = context.services()
+    save_pack(services, Question(first_day, last_day), path)
+    click.echo(services.say("The month-end pack was written to {path}.", path=path), err=True)

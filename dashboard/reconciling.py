@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from dashboard.metrics.catalogue import Answer
 from dashboard.metrics.question import Question
 from dashboard.metrics.reconciled import SETTLED
 from dashboard.operations import reconciliation_items as work
@@ -28,11 +30,23 @@ SHOWN = (
 _HARMLESS = ", ".join(f"'{name}'" for name in SETTLED)
 
 
-def open_items(services: Services, question: Question, channels: Sequence[str] = ()) -> list[Row]:
+def of_channels(question: Question, *by: str) -> Question:
+    """The same period and channels; bills know no other filter."""
+    where = {name: found for name, found in question.where.items() if name == "channel"}
+    return Question(question.first_day, question.last_day, by, where)
+
+
+def only(answer: Answer, **values: object) -> Answer:
+    """The rows of an answer in which these fields have these values."""
+    rows = [row for row in answer.rows if all(row[name] == want for name, want in values.items())]
+    return replace(answer, rows=rows)
+
+
+def open_items(services: Services, question: Question) -> list[Row]:
     """Items of a period that ask for something, oldest first, each with what people did about it."""
     if services.reader.is_empty:
         return []
-    wanted = channels or question.where.get("channel", ())
+    wanted = question.where.get("channel", ())
     found = services.answers.once(
         ("items", question.first_day, question.last_day),
         lambda: services.reader.rows(

@@ -158,7 +158,7 @@ def _write(
 ) -> Work:
     table = RECONCILIATION_WORK
     work = replace(kept, updated_at=now())
-    values = {name: getattr(work, name) for name in Work.__dataitem_classfields__}
+    values = {name: getattr(work, name) for name in Work.__dataclass_fields__}
     connection.execute(delete(table).where(table.c.item == work.item))
     connection.execute(insert(table).values(values))
     audit.append(
