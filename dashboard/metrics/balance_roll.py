@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dashboard.metrics.catalogue import Asked, Metric, filled
+from dashboard.metrics.reconciled import refuse_split
 from loaders.store.reader import Row
 
 
 def _answer(asked: Asked) -> list[Row]:
+    refuse_split(METRIC.name, asked.question)
     question = asked.question.split("day", "channel")
     rows = asked.rows(filled("balance_roll", question))
     return sorted(rows, key=lambda row: (row["day"], row["channel"], row["account"]))

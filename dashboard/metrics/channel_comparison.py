@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from dashboard.metrics.catalogue import Asked, Metric, filled
 from dashboard.metrics.intervals import Z95, wilson
-from loaders.errors import UnknownMetric
+from dashboard.metrics.reconciled import refuse_split
 from loaders.store.reader import Row
 
 Bounds = tuple[float | None, float | None]
@@ -49,11 +49,7 @@ def _seconds(ms: float | None) -> float | None:
 
 
 def _answer(asked: Asked) -> list[Row]:
-    for dimension in asked.question.by:
-        raise UnknownMetric(
-            "The metric {name} cannot be split by {dimension}.",
-            name=METRIC.name, dimension=dimension,
-        )
+    refuse_split(METRIC.name, asked.question)
     rows = asked.rows(filled("channel_comparison", asked.question))
     for row in rows:
         row["low"], row["high"] = standardised(row["rate"], row.pop("variance"), row["orders"])
@@ -79,8 +75,8 @@ METRIC = Metric(
         "Orders decided, of products and hours of the day in which every channel of the period has"
         " orders; the rates are weighted alike (by the orders of all channels in a cell), so that a"
         " channel's mix does not count. Fee rate: of payments not refunded. Intervals of 95 %: Wilson's"
-        " for the rate, order statistics for medians. Latency: from the last submission to the payment. Refund time: from the request to"
-        " the refund."
+        " for the rate, order statistics for medians. Latency: from the last submission to the"
+        " payment. Refund time: from the request to the refund."
     ),
     needs=(("checkout_log",), ("notification_log", "trade_bill")),
     fields=(

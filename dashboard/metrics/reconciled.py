@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dashboard.metrics.catalogue import Asked, filled
+from dashboard.metrics.question import Question
+from loaders.errors import UnknownMetric
 from loaders.store.reader import Row
 from loaders.store.reconciliation import compared
 
@@ -13,6 +15,14 @@ CLASSES = (
 SETTLED = ("matched", "cross_day", "not_trade", "not_compared")
 """Classes that ask nothing of anybody."""
 DIMENSIONS = ("day", "week", "month", "channel")
+
+
+def refuse_split(name: str, question: Question) -> None:
+    """Refuse to split a metric whose rows are given. Raises UnknownMetric."""
+    for dimension in question.by:
+        raise UnknownMetric(
+            "The metric {name} cannot be split by {dimension}.", name=name, dimension=dimension
+        )
 
 
 def classes(asked: Asked, bill: str) -> list[Row]:

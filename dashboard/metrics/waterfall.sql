@@ -29,9 +29,12 @@ account_side as (
         billed_on as day, channel, account,
         sum(income_fen) filter (where kind = 'payment') as gross_fen,
         sum(abs(expense_fen)) filter (where kind = 'refund') as refunded_fen,
-        sum(abs(expense_fen) - income_fen) filter (where kind = 'fee') as fee_fen,
-        sum(abs(expense_fen) - income_fen) filter (where kind = 'split') as split_fen,
-        sum(abs(expense_fen) - income_fen) filter (where kind = 'withdrawal') as withdrawn_fen
+        sum(abs(coalesce(expense_fen, 0)) - coalesce(income_fen, 0))
+            filter (where kind = 'fee') as fee_fen,
+        sum(abs(coalesce(expense_fen, 0)) - coalesce(income_fen, 0))
+            filter (where kind = 'split') as split_fen,
+        sum(abs(coalesce(expense_fen, 0)) - coalesce(income_fen, 0))
+            filter (where kind = 'withdrawal') as withdrawn_fen
     from lake.account_lines
     where billed_on between $first_hour::date and $last_hour::date
     group by all

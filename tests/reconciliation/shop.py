@@ -75,8 +75,11 @@ def _files(kept: Books, key: bytes) -> dict[str, bytes]:
     for day, found in messages.items():
         found.sort(key=lambda message: message[0])
         files[f"messages-{day}.jsonl"] = ("\n".join(signed_lines(key, found)) + "\n").encode()
-    for day in (day for day in kept.billed if day <= LAST_DAY):
+    balance = 10_000_00
+    for day in sorted(day for day in kept.billed if day <= LAST_DAY):
         files[f"trade-{day}.csv"] = trade_bill(day, day, kept.billed[day])
         if day >= FIRST_DAY:
-            files[f"account-{day}.csv"] = account_bill(day, day, kept.moved[day])
+            moved = sorted(kept.moved[day], key=lambda line: line.at)
+            files[f"account-{day}.csv"] = account_bill(day, day, moved, balance)
+            balance += sum(fen for line in moved for _, fen in line.moves)
     return files

@@ -17,6 +17,14 @@ heard as (
     from {lake}loads
     where kind = 'notification_log' and status <> 'undone'
 ),
+speaking as (
+    select distinct channel, cast(received_at + interval 8 hour as date) as day
+    from {lake}deliveries
+    where
+        verdict = 'valid'
+        and received_at >= {first_day} - interval 40 day
+        and received_at < {last_day} + interval 6 day
+),
 bill_lines as (
     select
         line.channel,
@@ -274,8 +282,18 @@ judged as (
             when bill_day is null then 'short'
             when joined.kind not in ('payment', 'refund', 'fee', 'split') then 'not_trade'
             when bill = 'account_bill' and source.day is null then 'not_compared'
-            when bill = 'trade_bill' and not exists (
-                from heard where heard.first_day <= joined.bill_day and heard.watermark > joined.bill_at
+            when bill = 'trade_bill' and not (
+                exists (
+                    from heard
+                    where heard.first_day <= joined.bill_day and heard.watermark > joined.bill_at
+                )
+                and exists (
+                    from speaking
+                    where
+                        speaking.channel = joined.channel
+                        and speaking.day between joined.bill_day - interval 31 day
+                        and joined.bill_day + interval 3 day
+                )
             ) then 'not_compared'
             when bill = 'trade_bill' and (has_paired_twin or is_again) then 'duplicate'
             when bill = 'trade_bill' and joined.kind = 'payment' and ordered.order_no is not null
