@@ -28,7 +28,7 @@ _METRICS = (
     ("reconciliation", ()), ("account_reconciliation", ()), ("money_in_transit", ("channel",)),
     ("fee_rate", ("channel",)), ("balance_roll", ()),
 )
-_ITEMS = ("day", "bill", "class", "order_no", "our_fen", "bill_fen", "amount_fen", "age", "state",
+_ITEMS = ("day", "bill", "class", "order_no", "our_fen", "bill_fen", "amount_fen", "age", "handling",
           "owner", "note", "proposed_by", "approved_by")
 _LOADS = ("load_id", "file", "channel", "kind", "account", "first_day", "last_day", "rows",
           "exported_at", "sha256")

@@ -63,7 +63,8 @@ def with_work(services: Services, found: Sequence[Row]) -> list[Row]:
     """Items with their age in days, state, owner and note."""
     done = work.works(services.people.ledger, [row["item"] for row in found])
     last = services.last_day()
-    return [row | _standing(row, done.get(row["item"]), last) for row in found]
+    rows = [row | _standing(row, done.get(row["item"]), last) for row in found]
+    return [row | {"handling": f"item_{row['state']}"} for row in rows]
 
 
 def _standing(row: Row, held: work.Work | None, last: date) -> Row:

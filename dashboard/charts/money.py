@@ -38,7 +38,7 @@ def ours_to_bill(answer: Answer, say: Say) -> go.Figure:
 
 def _waterfall(answer: Answer, steps: Sequence[Step], say: Say) -> go.Figure:
     row = answer.rows[0]
-    values = [sign * float(row[name] or 0) / 100 for name, _, sign, _ in steps]
+    values = [sign * float(row[name] or 0) / 100 + 0.0 for name, _, sign, _ in steps]
     figure = go.Figure(
         go.Waterfall(
             x=[say(label) for *_, label in steps], y=values,
@@ -84,5 +84,5 @@ def rates_compared(answer: Answer, say: Say) -> go.Figure:
             hovertemplate="%{y}: %{x:.1%}<extra></extra>",
         )
     )
-    figure.update_xaxes(tickformat=".0%", tickformatstops=None)
-    return laid_out(figure, 140 + 44 * len(rows), "closest")
+    laid_out(figure, 140 + 44 * len(rows), "closest")
+    return figure.update_xaxes(tickformatstops=[{"dtickrange": [None, None], "value": ".0%"}])

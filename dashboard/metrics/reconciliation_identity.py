@@ -27,9 +27,9 @@ METRIC = Metric(
     version=1,
     definition=(
         "Ours + carried over from and to neighbouring days + long − short ± differences + others ="
-        " bill. Long holds status differs and duplicate too, short holds pending, others are what is"
-        " outside trades or not compared. The bill is counted by itself from its lines; the gap must"
-        " be zero."
+        " bill. Long holds status differs and duplicate too; short holds pending, and ours that was not"
+        " compared; others are what is outside trades, or on the bill and not compared. The bill is"
+        " counted by itself from its lines; the gap must be zero."
     ),
     needs=(("trade_bill",), ("notification_log", "account_bill")),
     fields=(

@@ -21,6 +21,7 @@ _ACTS = {
     "open": ("explain", "propose", "assign"), "explained": ("reopen", "assign"),
     "write_off_proposed": ("approve", "decline"), "written_off": ("reopen",),
 }
+_LISTED = tuple("handling" if name == "state" else name for name in SHOWN)
 LABELS = {
     "assign": "Assign", "explain": "Explain", "propose": "Propose to write off",
     "approve": "Approve the write-off", "decline": "Decline", "reopen": "Open again",
@@ -77,8 +78,8 @@ def _queue(services: Services, view: View) -> None:
     if not rows:
         st.caption(say("Nothing is open."))
         return
-    picked = parts.rows_table(services, rows, SHOWN, "items", selectable=True)
-    table_menu(services, rows, SHOWN, "items", "Open items", view.question)
+    picked = parts.rows_table(services, rows, _LISTED, "items", selectable=True)
+    table_menu(services, rows, _LISTED, "items", "Open items", view.question)
     if picked is None:
         st.caption(say("Select a row to work on it."))
     else:
@@ -88,7 +89,7 @@ def _queue(services: Services, view: View) -> None:
 def _item(services: Services, row: dict[str, Any]) -> None:
     say = services.say
     with st.container(border=True):
-        st.markdown(f"**{word(row['class'], say)} · {word(row['state'], say)}** · `{row['order_no']}`")
+        st.markdown(f"**{word(row['class'], say)} · {word(row['handling'], say)}**")
         parts.link(services, "trades", say("To the trade"), {"id": row["order_no"]})
         words = st.text_input(say("What was found, or who looks after it"), key=f"words-{row['item']}")
         with st.container(horizontal=True):

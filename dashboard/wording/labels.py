@@ -62,7 +62,8 @@ FIELDS = {
     "closing_fen": "Closing (yuan)", "gaps": "Gaps", "cells": "Products × hours",
     "p50_low_s": "p50, low", "p50_high_s": "p50, high", "fee_rate": "Fee rate",
     "refund_p50_s": "Refund time, p50", "refund_p50_low_s": "Refund time, low",
-    "refund_p50_high_s": "Refund time, high", "sha256": "SHA-256", "exported_at": "Exported at",
+    "refund_p50_high_s": "Refund time, high", "sha256": "SHA-256",
+    "exported_at": "Exported at", "handling": "Handling",
     "proposed_by": "Proposed by", "approved_by": "Approved by",
 }
 WORDS = {
@@ -99,11 +100,12 @@ WORDS = {
     "short": "short", "amount_differs": "amount differs", "status_differs": "status differs",
     "not_trade": "outside trades", "not_compared": "not compared", "payment": "payment",
     "fee": "fee", "split": "split", "withdrawal": "withdrawal", "top_up": "top-up",
-    "transfer": "transfer", "other": "other", "explained": "explained",
-    "write_off_proposed": "write-off proposed", "written_off": "written off",
+    "transfer": "transfer", "other": "other", "item_open": "to be handled",
+    "item_explained": "explained",
+    "item_write_off_proposed": "write-off proposed", "item_written_off": "written off",
 }
 WORDED = frozenset(
     {"outcome", "source", "stage", "reason", "kind", "status", "what", "channel", "product",
      "line_state",
-     "segment", "before", "risk", "first_attempt", "class", "bill", "state"}
+     "segment", "before", "risk", "first_attempt", "class", "bill", "handling"}
 )
