@@ -13,7 +13,7 @@ with lines as (
         ) as nth_last
     from lake.account_lines
     where
-        billed_on between $first_hour::date - interval 7 day and $last_hour::date
+        billed_on between $first_hour::date - 7 and $last_hour::date
         and balance_fen is not null
 )
 select

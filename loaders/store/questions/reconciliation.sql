@@ -5,7 +5,7 @@ with
 current as (
     select load_id, channel, account, kind, day
     from {lake}current_days
-    where day between {first_day} - interval 4 day and {last_day} + interval 4 day
+    where day between {first_day} - 4 and {last_day} + 4
 ),
 covered as (
     select distinct channel, kind, day, account from current
@@ -22,8 +22,8 @@ speaking as (
     from {lake}deliveries
     where
         verdict = 'valid'
-        and received_at >= {first_day} - interval 40 day
-        and received_at < {last_day} + interval 6 day
+        and received_at >= {first_day} - 40
+        and received_at < {last_day} + 6
 ),
 bill_lines as (
     select
@@ -47,7 +47,7 @@ bill_lines as (
         on line.load_id = current.load_id and line.account = current.account
         and line.billed_on = current.day and current.kind = 'trade_bill'
     where
-        line.billed_on between {first_day} - interval 3 day and {last_day} + interval 3 day
+        line.billed_on between {first_day} - 3 and {last_day} + 3
         and line.kind in ('payment', 'refund')
 ),
 movements as (
@@ -64,29 +64,29 @@ movements as (
     semi join current
         on line.load_id = current.load_id and line.account = current.account
         and line.billed_on = current.day and current.kind = 'account_bill'
-    where line.billed_on between {first_day} - interval 3 day and {last_day} + interval 3 day
+    where line.billed_on between {first_day} - 3 and {last_day} + 3
 ),
 said_paid as (
     select channel, order_no, trade_no, home_day, paid_at as moment, amount_fen
     from {lake}deliveries
     where
         verdict = 'valid' and proves_paid
-        and paid_at >= {first_day} - interval 4 day and paid_at < {last_day} + interval 5 day
+        and paid_at >= {first_day} - 4 and paid_at < {last_day} + 5
     union all
     select channel, order_no, trade_no, home_day, received_at, amount_fen
     from {lake}deliveries
     where
         verdict = 'valid' and proves_paid and not is_refund and paid_at is null
-        and received_at >= {first_day} - interval 4 day
-        and received_at < {last_day} + interval 5 day
+        and received_at >= {first_day} - 4
+        and received_at < {last_day} + 5
     union all
     select channel, order_no, trade_no, home_day, coalesce(channel_paid_at, happened_at), null
     from {lake}checkout_log
     where
         event = 'attempt' and says = 'paid' and channel is not null
-        and happened_at >= {first_day} - interval 4 day
-        and coalesce(channel_paid_at, happened_at) >= {first_day} - interval 4 day
-        and coalesce(channel_paid_at, happened_at) < {last_day} + interval 5 day
+        and happened_at >= {first_day} - 4
+        and coalesce(channel_paid_at, happened_at) >= {first_day} - 4
+        and coalesce(channel_paid_at, happened_at) < {last_day} + 5
 ),
 paid as (
     select
@@ -124,16 +124,16 @@ given_back as (
         from {lake}refund
         where
             told_fen is not null
-            and refunded_at >= {first_day} - interval 4 day
-            and refunded_at < {last_day} + interval 5 day
+            and refunded_at >= {first_day} - 4
+            and refunded_at < {last_day} + 5
         union all
         select channel, order_no, coalesce(refund_no, order_no), happened_at, null
         from {lake}checkout_log
         where
             event = 'attempt' and method like '%refund' and reached_channel and is_known
             and reason is null and channel is not null
-            and happened_at >= {first_day} - interval 4 day
-            and happened_at < {last_day} + interval 5 day
+            and happened_at >= {first_day} - 4
+            and happened_at < {last_day} + 5
     )
     group by channel, order_no, refund_no
 ),
@@ -194,7 +194,7 @@ ours as materialized (
         where fen <> 0
         group by channel, account, kind, coalesce(order_no, trade_no), day
     )
-    where day between {first_day} - interval 2 day and {last_day} + interval 2 day
+    where day between {first_day} - 2 and {last_day} + 2
 ),
 theirs as materialized (
     select *, row_number() over () as id
@@ -216,7 +216,7 @@ theirs as materialized (
         from by_order
         where not is_trade
     )
-    where day between {first_day} - interval 2 day and {last_day} + interval 2 day
+    where day between {first_day} - 2 and {last_day} + 2
 ),
 pairs as (
     select a.id as our_id, b.id as their_id
@@ -225,7 +225,7 @@ pairs as (
     where
         coalesce(a.refund_no, '') = coalesce(b.refund_no, '')
         and coalesce(a.trade_no = b.trade_no, true)
-        and b.day between a.day - interval 1 day and a.day + interval 1 day
+        and b.day between a.day - 1 and a.day + 1
         and (bill = 'trade_bill' or a.day = b.day or a.fen = b.fen)
     qualify
         row_number() over (
@@ -257,7 +257,7 @@ joined as (
             lag(b.day) over (
                 partition by b.bill, b.channel, b.kind, b.order_no, b.refund_no
                 order by b.moment, b.place
-            ) >= b.day - interval 1 day,
+            ) >= b.day - 1,
             false
         ) as is_again
     from ours as a
@@ -291,8 +291,8 @@ judged as (
                     from speaking
                     where
                         speaking.channel = joined.channel
-                        and speaking.day between joined.bill_day - interval 31 day
-                        and joined.bill_day + interval 3 day
+                        and speaking.day between joined.bill_day - 31
+                        and joined.bill_day + 3
                 )
             ) then 'not_compared'
             when bill = 'trade_bill' and (has_paired_twin or is_again) then 'duplicate'
@@ -306,7 +306,7 @@ judged as (
         and joined.bill = own.kind and joined.our_day = own.day
     left join covered as following
         on joined.channel = following.channel and joined.account = following.account
-        and joined.bill = following.kind and joined.our_day + interval 1 day = following.day
+        and joined.bill = following.kind and joined.our_day + 1 = following.day
     left join covered as source
         on joined.channel = source.channel and joined.account = source.account
         and source.kind = 'trade_bill' and joined.bill_day = source.day
