@@ -53,13 +53,13 @@ def read(node: dict[str, Any]) -> Iterator[int]:
         yield from read(child)
 
 
-def files_read(home: Path, day: date, to_file: Path) -> int:
+def files_read(home: Path, first_day: date, last_day: date, to_file: Path) -> int:
     connection = connect(load_settings(home), retry_ladders(), read_only=True)
     try:
         connection.execute("set enable_profiling = 'json'")
         connection.execute(f"set profiling_output = '{to_file}'")
-        found = connection.execute(compared(day, day)).fetchall()
-        assert len(found) == 3 * LINES
+        found = connection.execute(compared(first_day, last_day)).fetchall()
+        assert len(found) == 3 * LINES * ((last_day - first_day).days + 1)
         connection.execute("set enable_profiling = 'no_output'")
     finally:
         connection.close()
@@ -71,7 +71,9 @@ def test_work_does_not_grow_with_history(fresh_home: Path, tmp_path: Path) -> No
     home = Path(shutil.copytree(fresh_home, tmp_path / "home"))
     load_days(home, tmp_path, range(12))
     day = DAY - timedelta(days=4)
-    short = files_read(home, day, tmp_path / "short.json")
+    short = files_read(home, day, day, tmp_path / "short.json")
     load_days(home, tmp_path, range(12, 48))
-    long = files_read(home, day, tmp_path / "long.json")
+    long = files_read(home, day, day, tmp_path / "long.json")
+    whole = files_read(home, DAY - timedelta(days=47), DAY, tmp_path / "whole.json")
     assert 0 < long <= short + 2
+    assert whole > 3 * long

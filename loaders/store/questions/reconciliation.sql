@@ -123,7 +123,7 @@ given_back as (
         select channel, order_no, refund_no, refunded_at as moment, told_fen
         from {lake}refund
         where
-            told_fen is not null
+            (told_fen is not null or notified_at is not null)
             and refunded_at >= {first_day} - 4
             and refunded_at < {last_day} + 5
         union all
