@@ -75,6 +75,7 @@ def test_an_item_is_explained_and_shown_so(services: Services) -> None:
         reconciling.item(services, "0" * 16)
 
 
+@pytest.mark.slow
 def test_items_are_listed_and_worked_on_in_a_terminal(broken_home: Path, tmp_path: Path) -> None:
     home = Path(shutil.copytree(broken_home, tmp_path / "home"))
     period = ("--from", FIRST_DAY.isoformat(), "--to", LAST_DAY.isoformat())

@@ -126,6 +126,7 @@ def test_ours_is_what_was_told(broken: Shop, broken_home: Path) -> None:
     assert next(row["ours_fen"] for row in rows if row["bill"] == "trade_bill") == told - back
 
 
+@pytest.mark.slow
 def test_a_day_by_itself_says_the_same_as_in_the_whole(broken_home: Path) -> None:
     whole = metric(broken_home, "reconciliation", "--by", "day")
     for at in range(-1, 3):
@@ -179,6 +180,7 @@ def test_files_in_any_order_give_the_same_items(
     assert {row["gap_fen"] for row in metric(mixed, "reconciliation_identity", "--by", "day")} == {0}
 
 
+@pytest.mark.slow
 def test_the_next_bill_closes_what_was_pending(
     broken: Shop, broken_home: Path, tmp_path: Path
 ) -> None:
@@ -201,6 +203,7 @@ def test_the_next_bill_closes_what_was_pending(
     assert [item["item"] for item in items(home) if item["class"] == "pending"] == at
 
 
+@pytest.mark.slow
 def test_without_the_next_bill_it_stays_and_with_an_empty_one_it_is_short(
     broken_home: Path, tmp_path: Path
 ) -> None:
@@ -213,6 +216,7 @@ def test_without_the_next_bill_it_stays_and_with_an_empty_one_it_is_short(
     assert before <= after
 
 
+@pytest.mark.slow
 def test_undo_takes_the_items_of_a_load_back(broken_home: Path, tmp_path: Path) -> None:
     home = Path(shutil.copytree(broken_home, tmp_path / "home"))
     before = items(home, "account_bill")
@@ -230,6 +234,7 @@ def _load(home: Path, path: Path, content: bytes) -> None:
     assert ran.code == 0, ran.err
 
 
+@pytest.mark.slow
 def test_a_source_that_is_missing_is_named_and_nothing_is_zero(
     broken: Shop, tmp_path: Path, channel_key: bytes
 ) -> None:

@@ -83,6 +83,7 @@ def test_what_is_charged_above_the_contract_is_listed(
     assert (row["overcharges"], row["overcharged_fen"]) == (1, 7)
 
 
+@pytest.mark.slow
 def test_without_a_contract_nothing_is_overcharged_or_right(
     tmp_path: Path, fresh_home: Path, paid: list[Line]
 ) -> None:
@@ -91,6 +92,7 @@ def test_without_a_contract_nothing_is_overcharged_or_right(
     assert (row["contract_rate"], row["overcharges"], row["overcharged_fen"]) == (None, None, None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("terms", "name"), [('fee_rate = "six"\n', "fee_rate"), ('fee_rate = "6"\n', "fee_rate"),
                         ('settlement_days = "soon"\n', "settlement_days")],
@@ -106,6 +108,7 @@ def test_terms_that_are_none_are_refused(
     assert name in ran.err
 
 
+@pytest.mark.slow
 def test_money_is_on_its_way_until_the_account_shows_it(
     tmp_path: Path, fresh_home: Path, paid: list[Line]
 ) -> None:
@@ -131,6 +134,7 @@ def _later(order: Order, at: datetime) -> Order:
     return replace(order, paid_at=at)
 
 
+@pytest.mark.slow
 def test_a_balance_that_jumps_is_flagged(
     tmp_path: Path, fresh_home: Path, paid: list[Line]
 ) -> None:
