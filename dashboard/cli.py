@@ -12,6 +12,7 @@ import click
 
 from dashboard import privacy_commands, refund_commands
 from dashboard.audit_commands import audit
+from dashboard.reconciliation_commands import items, month_end
 from dashboard.terminal import Context, Day, csv_text, print_json, table_text, tell
 from dashboard.user_commands import user
 from loaders.errors import MdashError
@@ -496,6 +497,8 @@ for _command in (
 ):
     commands.add_command(_command)
 commands.add_command(user)
+commands.add_command(items)
+commands.add_command(month_end)
 
 
 def main() -> None:

@@ -60,6 +60,25 @@ FIELDS = {
     "just_under": "Just under the limit", "after_hours": "After hours",
     "same_buyer": "Most to one buyer", "own_approvals": "Own approvals tried",
     "stands_out": "Stands out",
+    "class": "Class", "items": "Items", "bill": "Against", "ours_fen": "Ours (yuan)",
+    "our_fen": "Ours (yuan)", "bill_fen": "Bill (yuan)", "carried_fen": "Across days (yuan)",
+    "long_fen": "Long (yuan)", "short_fen": "Short (yuan)", "differences_fen": "Differences (yuan)",
+    "other_fen": "Others (yuan)", "our_at": "Time, ours",
+    "bill_at": "Time, bill", "our_day": "Day, ours", "bill_day": "Day, bill", "item": "Item",
+    "age": "Age (days)", "owner": "Owner", "note": "Note", "ordered_fen": "Ordered (yuan)",
+    "discount_fen": "Discounts (yuan)", "split_fen": "Splits (yuan)",
+    "withdrawn_fen": "Withdrawn (yuan)", "due_fen": "Due (yuan)", "arrived_fen": "Arrived (yuan)",
+    "in_transit_fen": "In transit (yuan)", "expected_on": "Expected on",
+    "overdue_days": "Overdue (days)", "payments": "Payments", "base_fen": "Charged on (yuan)",
+    "contract_rate": "Contract's rate", "contract_fen": "By contract (yuan)",
+    "overcharges": "Overcharges", "overcharged_fen": "Overcharged (yuan)",
+    "receipt_fen": "Receipt (yuan)", "opening_fen": "Opening (yuan)", "moved_fen": "Moved (yuan)",
+    "closing_fen": "Closing (yuan)", "gaps": "Gaps", "cells": "Products × hours",
+    "p50_low_s": "p50, low", "p50_high_s": "p50, high", "fee_rate": "Fee rate",
+    "refund_p50_s": "Refund time, p50", "refund_p50_low_s": "Refund time, low",
+    "refund_p50_high_s": "Refund time, high", "sha256": "SHA-256",
+    "exported_at": "Exported at", "handling": "Handling",
+    "proposed_by": "Proposed by",
 }
 WORDS = {
     "paid": "paid", "paid_late": "paid late", "closed_by_merchant": "closed by the shop",
@@ -95,11 +114,19 @@ WORDS = {
     "refund_unknown": "not known yet",
     "refund_possible": "possible", "refund_impossible": "not possible",
     "low": "low", "medium": "medium", "high": "high", "succeeded": "succeeded", "failed": "failed",
+    "matched": "matched", "cross_day": "across days", "pending": "pending", "long": "long",
+    "short": "short", "amount_differs": "amount differs", "status_differs": "status differs",
+    "not_trade": "outside trades", "not_compared": "not compared", "payment": "payment",
+    "fee": "fee", "split": "split", "withdrawal": "withdrawal", "top_up": "top-up",
+    "transfer": "transfer", "other": "other", "item_open": "to be handled",
+    "item_explained": "explained",
+    "item_write_off_proposed": "write-off proposed", "item_written_off": "written off",
 }
 WORDED = frozenset(
     {"outcome", "source", "stage", "reason", "kind", "status", "what", "channel", "product",
      "line_state", "refund_state",
-     "segment", "before", "risk", "first_attempt"}
+     "segment", "before", "risk", "first_attempt",
+     "class", "bill", "handling"}
 )
 
 ROLE_TITLES: dict[str, str] = {

@@ -6,7 +6,10 @@ from collections.abc import Sequence
 
 import duckdb
 
-_ADDED = (("bill_days", "part", "varchar"), ("deliveries", "refund_fen", "bigint"))
+_ADDED = (
+    ("bill_days", "part", "varchar"), ("deliveries", "refund_fen", "bigint"),
+    ("refund", "told_fen", "bigint"),
+)
 """Columns that tables have been given since they were first made."""
 
 

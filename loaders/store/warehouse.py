@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 
 from loaders.errors import ConfigurationError, StoreBusy
 from loaders.settings import Settings
+from loaders.store import reconciliation
 from loaders.store.connection import connect
 from loaders.store.upgrade import upgrade
 
@@ -120,7 +121,7 @@ class Warehouse:
         ).fetchone()
         if not present or present[0] == 0:
             self._create()
-        upgrade(self.connection, statements(sql_file("schema", "views")))
+        upgrade(self.connection, [*statements(sql_file("schema", "views")), reconciliation.view()])
 
     def _create(self) -> None:
         self.connection.execute("begin")
@@ -128,6 +129,7 @@ class Warehouse:
         for name in ("tables", "partitions", "views"):
             for statement in statements(sql_file("schema", name)):
                 self.connection.execute(statement)
+        self.connection.execute(reconciliation.view())
         self.connection.execute("insert into lake.writer values (0)")
         self.connection.execute("use memory")
         self.connection.execute("commit")

@@ -15,8 +15,8 @@ from tests.store.messages import attempt, body, envelope, fields, order
 
 APP = Path(__file__).resolve().parents[2] / "dashboard" / "app.py"
 SCREENS = (
-    "overview", "conversion", "failures", "latency", "retention", "loyalty", "trades", "alerts",
-    "data", "definitions",
+    "overview", "conversion", "failures", "latency", "retention", "loyalty", "settlement",
+    "reconciliation", "channels", "trades", "alerts", "data", "definitions",
 )
 
 

@@ -68,7 +68,7 @@ create table if not exists refund (
     turn bigint, channel varchar, order_no varchar, refund_no varchar, home_day date, amount_fen bigint,
     ordered_at timestamp, requested_at timestamp, refunded_at timestamp, notified_at timestamp,
     billed_on date,
-    product varchar, client varchar, store varchar, campaign varchar, refund_ms bigint
+    product varchar, client varchar, store varchar, campaign varchar, refund_ms bigint, told_fen bigint
 );
 create table if not exists id_days (bucket tinyint, id_hash bigint, home_day date);
 create table if not exists hourly_orders (
