@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from dashboard.exports.files import Download, Format, file_name
 from dashboard.exports.provenance import Provenance, of_answers
 from dashboard.metrics.question import Question
-from dashboard.reconciling import of_channels, open_items
+from dashboard.reconciling import MISSING, missing_bills, of_channels, open_items
 from loaders.errors import ConfigurationError
 from loaders.store.reader import Row
 
@@ -28,8 +28,8 @@ _METRICS = (
     ("reconciliation", ()), ("account_reconciliation", ()), ("money_in_transit", ("channel",)),
     ("fee_rate", ("channel",)), ("balance_roll", ()),
 )
-_ITEMS = ("day", "bill", "class", "order_no", "our_fen", "bill_fen", "amount_fen", "age", "handling",
-          "owner", "note", "proposed_by", "approved_by")
+_ITEMS = ("day", "bill", "class", "order_no", "our_fen", "bill_fen", "amount_fen", "age", "sla",
+          "handling", "owner", "note", "proposed_by", "approved_by")
 _LOADS = ("load_id", "file", "channel", "kind", "account", "first_day", "last_day", "rows",
           "exported_at", "sha256")
 _LOADS_USED = """
@@ -80,6 +80,7 @@ def pack(services: Services, question: Question, link: str = "") -> Pack:
         for answer in answers
     ]
     sheets.insert(2, Sheet(say("Open items"), open_items(services, question), _ITEMS))
+    sheets.insert(3, Sheet(say("Bills not loaded yet"), missing_bills(services, question), MISSING))
     sheets.append(Sheet(say("Loads used"), loads_used(services, question), _LOADS))
     told = of_answers(
         services, answers, link=link, title=say("Month-end pack"), name="month-end"
@@ -102,17 +103,24 @@ def made(services: Services, question: Question, suffix: str, link: str = "") ->
 
 def files(services: Services, question: Question, link: str = "") -> list[Download]:
     """The pack in every format, made when somebody wants it."""
-    told = Provenance("month-end", "", link, "", period=(question.first_day, question.last_day))
+    told = _told(question, link)
     return [
         Download(item, file_name(told, item.suffix),
-                 lambda suffix=item.suffix: made(services, question, suffix, link))  # type: ignore[misc]
+                 lambda suffix=item.suffix: made(services, question, suffix, link),  # type: ignore[misc]
+                 told)
         for item in FORMATS
     ]
 
 
+def _told(question: Question, link: str = "") -> Provenance:
+    return Provenance("month-end", "", link, "", period=(question.first_day, question.last_day))
+
+
 def save_pack(services: Services, question: Question, path: Path) -> None:
-    """Write the pack to a file, whole or not at all."""
+    """Write the pack to a file, whole or not at all; that it was taken away is in the trail."""
+    services.demand("export", path.name)
     content = made(services, question, path.suffix.lower().removeprefix("."))
+    services.tell_export(path.name, _told(question), None)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         part.write_bytes(content)

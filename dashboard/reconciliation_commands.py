@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from dashboard.terminal import Context, Day, print_json, table_text
+
+if TYPE_CHECKING:
+    from dashboard.identity.rights import Person
+    from dashboard.services import Services
 
 
 @click.group()
@@ -39,14 +44,35 @@ def list_items(context: Context, first_day: date, last_day: date, as_json: bool)
 ))
 @click.argument("number")
 @click.option("--words", default="", help="The owner's name, or what was found.")
+@click.option("--as", "name", metavar="USER", help="Who answers for it: needed to approve.")
 @click.pass_obj
-def do(context: Context, act: str, number: str, words: str) -> None:
+def do(context: Context, act: str, number: str, words: str, name: str | None) -> None:
     """Assign, explain, propose to write off, approve, decline or reopen item NUMBER."""
     from dashboard import reconciling
+    from dashboard.wording.tables import word
 
     services = context.services()
-    done = reconciling.act(services, act, reconciling.item(services, number), words)
-    click.echo(services.say("Item {number}: {state}", number=number, state=done.state), err=True)
+    found = reconciling.item(services, number)
+    if name is not None:
+        services.person = _person(services, name, number)
+    more = {"trusts_login": True} if act == "approve" else {}
+    done = reconciling.act(services, act, found, words, **more)
+    state = word(f"item_{done.state}", services.say)
+    click.echo(services.say("Item {number}: {state}", number=number, state=state), err=True)
+
+
+def _person(services: Services, name: str, number: str) -> Person:
+    """Who answers for the act, by rights held now; that somebody may not is on the trail."""
+    from dashboard.identity.accounts import Accounts
+    from dashboard.operations import audit
+    from loaders.errors import Forbidden
+
+    ledger = services.people.ledger
+    try:
+        return Accounts(ledger).person(name)
+    except Forbidden as error:
+        audit.record(ledger, name[:80], "refused", number, why=error.template)
+        raise
 
 
 @click.command("month-end")

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from dashboard.metrics.catalogue import Answer
 from dashboard.metrics.question import Question
-from dashboard.metrics.reconciled import SETTLED
+from dashboard.metrics.reconciled import SETTLED, WAITING, sla
+from dashboard.operations import audit
 from dashboard.operations import reconciliation_items as work
-from loaders.errors import RefusedInput
+from loaders.errors import Forbidden, RefusedInput
 from loaders.store.reader import Row
 from loaders.store.reconciliation import compared
 
@@ -24,10 +25,29 @@ ACTS: Mapping[str, Callable[..., work.Work]] = {
 }
 WITH_WORDS = ("assign", "explain", "propose")
 SHOWN = (
-    "day", "bill", "class", "kind", "order_no", "our_fen", "bill_fen", "amount_fen", "age", "state",
-    "owner", "note", "channel", "item",
+    "day", "bill", "class", "kind", "order_no", "our_fen", "bill_fen", "amount_fen", "age", "sla",
+    "state", "owner", "note", "channel", "item",
 )
-_HARMLESS = ", ".join(f"'{name}'" for name in SETTLED)
+MISSING = ("day", "channel", "bill", "items", "amount_fen", "age", "sla")
+_HARMLESS = ", ".join(f"'{name}'" for name in (*SETTLED, WAITING))
+_OPEN = f"""
+select *
+from ({{items}})
+where class not in ({_HARMLESS}) and is_compared and day between $first and $last
+order by day, bill, class, order_no, item
+"""
+_MISSING = f"""
+select
+    day,
+    channel,
+    if(bill_day is null, bill, 'trade_bill') as bill,
+    count(*) as items,
+    sum(amount_fen)::bigint as amount_fen
+from ({{items}})
+where class = '{WAITING}' and day between $first and $last
+group by all
+order by all
+"""
 
 
 def of_channels(question: Question, *by: str) -> Question:
@@ -43,28 +63,52 @@ def only(answer: Answer, **values: object) -> Answer:
 
 
 def open_items(services: Services, question: Question) -> list[Row]:
-    """Items of a period that ask for something, oldest first, each with what people did about it."""
+    """Items of a period that ask for something, oldest first, each with what people did about it.
+
+    Left out are items that wait for a bill, and lines of times of which nothing of ours is loaded.
+    A fee that the account charged otherwise is one item, and not one more against the account.
+    """
+    found = _asked(services, question, "items", _OPEN)
+    fees = {(row["channel"], row["order_no"], row["day"]) for row in found
+            if row["class"] == "fee_mismatch" and row["bill"] == "trade_bill"}
+    return with_work(services, [
+        row for row in found
+        if not (row["class"] == "fee_mismatch" and row["bill"] == "account_bill"
+                and (row["channel"], row["order_no"], row["day"]) in fees)
+    ])
+
+
+def missing_bills(services: Services, question: Question) -> list[Row]:
+    """Days of a period whose bill is not loaded, with what waits for it, oldest first."""
+    last, terms = services.last_day(), services.settings.reconciliation
+    rows = _asked(services, question, "missing", _MISSING)
+    ages = [max(0, (last - row["day"]).days) for row in rows]
+    return [row | {"age": age, "sla": sla(age, terms)} for row, age in zip(rows, ages, strict=True)]
+
+
+def _asked(services: Services, question: Question, name: str, query: str) -> list[Row]:
+    services.person.demand("see")
     if services.reader.is_empty:
         return []
     wanted = question.where.get("channel", ())
+    period = {"first": question.first_day, "last": question.last_day}
+    items = compared(question.first_day, question.last_day)
     found = services.answers.once(
-        ("items", question.first_day, question.last_day),
-        lambda: services.reader.rows(
-            f"select * from ({compared(question.first_day, question.last_day)})"
-            f" where class not in ({_HARMLESS}) and day between $first and $last"
-            " order by day, bill, class, order_no, item",
-            {"first": question.first_day, "last": question.last_day},
-        ),
+        (name, question.first_day, question.last_day),
+        lambda: services.reader.rows(query.replace("{items}", items), period),
     )
-    return with_work(services, [row for row in found if not wanted or row["channel"] in wanted])
+    return [row for row in found if not wanted or row["channel"] in wanted]
 
 
 def with_work(services: Services, found: Sequence[Row]) -> list[Row]:
-    """Items with their age in days, state, owner and note."""
+    """Items with their age in days, urgency, state, owner and note."""
     done = work.works(services.people.ledger, [row["item"] for row in found])
     last = services.last_day()
     rows = [row | _standing(row, done.get(row["item"]), last) for row in found]
-    return [row | {"handling": f"item_{row['state']}"} for row in rows]
+    terms = services.settings.reconciliation
+    return [
+        row | {"handling": f"item_{row['state']}", "sla": sla(row["age"], terms)} for row in rows
+    ]
 
 
 def _standing(row: Row, held: work.Work | None, last: date) -> Row:
@@ -82,15 +126,57 @@ def _standing(row: Row, held: work.Work | None, last: date) -> Row:
 
 def item(services: Services, number: str) -> Row:
     """One item that asks for something, by its number. Raises RefusedInput."""
-    row = {} if services.reader.is_empty else services.reader.one(
-        "select * from lake.reconciliation_items where item = $item", {"item": number}
-    )
-    if not row or row["class"] in SETTLED:
+    day = _day_of(number)
+    rows = [] if day is None else open_items(services, Question(day, day))
+    found = next((row for row in rows if row["item"] == number), None)
+    if found is None:
         raise RefusedInput("There is no open item with this number.")
-    return row
+    return found
 
 
-def act(services: Services, name: str, found: Mapping[str, Any], words: str = "") -> work.Work:
-    """Do something about an item as the reader. Raises Forbidden, RefusedInput."""
+def _day_of(number: str) -> date | None:
+    """The day that an item's number begins with: only that day's files need to be read."""
+    try:
+        return datetime.strptime(number[:6], "%y%m%d").date()
+    except ValueError:
+        return None
+
+
+def act(
+    services: Services, name: str, found: Mapping[str, Any], words: str = "", **more: Any
+) -> work.Work:
+    """Do something about an item as the reader; a refusal goes into the trail.
+
+    Raises Forbidden, RefusedInput.
+    """
+    person, ledger = services.acting(), services.people.ledger
     arguments = (words,) if name in WITH_WORDS else ()
-    return ACTS[name](services.people.ledger, services.person, found, *arguments)
+    try:
+        if person.role.stores is not None:
+            person.demand("see", _store(services, found), any_store=False)
+        return ACTS[name](ledger, person, found, *arguments, **more)
+    except Forbidden as error:
+        audit.record(ledger, person.name, "refused", found["item"], why=error.template)
+        raise
+
+
+def may(services: Services, name: str) -> bool:
+    """True if the reader's role allows this act at all."""
+    return services.person.may("approve" if name in ("approve", "decline") else "query")
+
+
+def next_step(services: Services, found: Mapping[str, Any]) -> str | None:
+    """The next safe thing to do about an item's trade; None where no trade is known."""
+    try:
+        return services.trade_desk.one(found["channel"], found["order_no"]).action
+    except RefusedInput:
+        return None
+
+
+def _store(services: Services, found: Mapping[str, Any]) -> str | None:
+    """The store of an item's trade; None where no trade, or no store of it, is known."""
+    try:
+        store: str | None = services.trade(found["channel"], found["order_no"])["store"]
+    except RefusedInput:
+        return None
+    return store

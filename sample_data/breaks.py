@@ -69,6 +69,7 @@ def plant(kept: Books, first_day: date, last_day: date) -> Books:
     last = _quiet(kept, last_day)
     _unbilled(kept, last[0], last_day)
     _not_moved_yet(kept, last[1])
+    _tomorrow(kept, last[2], last_day)
     _before_the_log(kept, chosen[0].order, first_day)
     _withdrawn(kept, chosen[0].order, middle)
     return kept
@@ -107,12 +108,12 @@ def _dearer(kept: Books, line: Line) -> None:
     for days in (kept.billed, kept.moved):
         _drop(days, line)
         days[line.at.date()].append(cheaper)
-    _note(kept.planted, "amount_differs", -100)
+    _note(kept.planted, "amount_mismatch", -100)
 
 
 def _untold(kept: Books, line: Line) -> None:
     line.order.received_at = []
-    _note(kept.planted, "status_differs", line.order.amount_fen)
+    _note(kept.planted, "status_mismatch", line.order.amount_fen)
 
 
 def _twice(kept: Books, line: Line) -> None:
@@ -147,7 +148,8 @@ def _overcharged(kept: Books, line: Line) -> None:
     _drop(kept.moved, line)
     planned = [("在线支付", line.amount_fen), ("收费", -line.fee_fen - 5)]
     kept.moved[line.at.date()].append(Moved(line.order, None, planned))
-    _note(kept.planted_account, "amount_differs", -5)
+    _note(kept.planted, "fee_mismatch", -5)
+    _note(kept.planted_account, "fee_mismatch", -5)
 
 
 def _foreign_fee(kept: Books, line: Line) -> None:
@@ -184,18 +186,26 @@ def _night(kept: Books, line: Line, day: date) -> None:
 
 
 def _unbilled(kept: Books, line: Line, last_day: date) -> None:
-    """Paid at the end of the last day: the next bill will have it."""
+    """Paid at the end of the last day: the next bill will have it, this one never will."""
     for days in (kept.billed, kept.moved):
         _drop(days, line)
     _retime(line.order, datetime.combine(last_day, time(23, 59, 58)))
-    _note(kept.planted, "pending", line.order.amount_fen)
+    _note(kept.planted, "short", line.order.amount_fen)
+
+
+def _tomorrow(kept: Books, line: Line, last_day: date) -> None:
+    """Paid the day after the last: the bill of that day is not here yet."""
+    for days in (kept.billed, kept.moved):
+        _drop(days, line)
+    _retime(line.order, datetime.combine(last_day + timedelta(days=1), time(0, 10)))
+    _note(kept.planted, "bill_missing", line.order.amount_fen)
 
 
 def _not_moved_yet(kept: Books, line: Line) -> None:
     """On the last day's trade bill; the next account bill may have it."""
     _drop(kept.moved, line)
-    _note(kept.planted_account, "pending", line.order.amount_fen)
-    _note(kept.planted_account, "pending", -line.order.fee_fen)
+    _note(kept.planted_account, "short", line.order.amount_fen)
+    _note(kept.planted_account, "short", -line.order.fee_fen)
 
 
 def _retime(order: Order, paid_at: datetime) -> None:
@@ -209,13 +219,13 @@ def _before_the_log(kept: Books, order: Order, first_day: date) -> None:
     at = datetime.combine(day, time(12))
     early = replace(order, number=order.number + 80_000_000, created_at=at, paid_at=at)
     kept.billed[day] = [Line(early, None)]
-    _note(kept.planted, "not_compared", order.amount_fen)
-    _note(kept.planted_account, "not_compared", order.amount_fen)
-    _note(kept.planted_account, "not_compared", -order.fee_fen)
+    _note(kept.planted, "long", order.amount_fen)
+    _note(kept.planted_account, "bill_missing", order.amount_fen)
+    _note(kept.planted_account, "bill_missing", -order.fee_fen)
 
 
 def _withdrawn(kept: Books, order: Order, day: date) -> None:
+    """A movement outside trades: no item."""
     at = datetime.combine(day, time(6))
     outside = replace(order, number=order.number + 70_000_000, created_at=at, paid_at=at)
     kept.moved[day].insert(0, Moved(outside, None, [("提现", -5000)]))
-    _note(kept.planted_account, "not_trade", -5000)

@@ -19,10 +19,11 @@ METRIC = Metric(
     version=1,
     definition=(
         "The trade bill's payments, refunds, fees and splits, summed by order and day, against the"
-        " movements of the account bill (fund flow), each in exactly one class. Short: on the trade"
-        " bill, not in the account. Long: in the account, not on the trade bill. Outside trades:"
-        " withdrawals, top-ups, transfers and others. Not compared: the day's other bill was never"
-        " loaded. The other classes as in reconciliation. Money that leaves counts negative."
+        " movements of the account bill (fund flow), each in the first class that fits. Bill missing:"
+        " the day's other bill is not loaded. Short: on the trade bill, not in the account. Long: in the"
+        " account, not on the trade bill. Fee mismatch: another fee than the trade bill's. The other"
+        " classes as in reconciliation. Withdrawals, top-ups and transfers are no items. Money that"
+        " leaves counts negative."
     ),
     needs=(("trade_bill",), ("account_bill",)),
     fields=("class", "items", "amount_fen"),

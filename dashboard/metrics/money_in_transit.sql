@@ -17,7 +17,7 @@ from items
 inner join known using (channel, account)
 where
     bill = 'account_bill' and our_day is not null
-    and (class <> 'not_compared' or our_day > last_day)
+    and (class <> 'bill_missing' or our_day > last_day)
     and our_day between $first_hour::date and $last_hour::date
     {filters}
 group by all

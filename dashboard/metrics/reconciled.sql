@@ -4,7 +4,8 @@ select
     {dims}
     class,
     count(*) as items,
-    sum(amount_fen)::bigint as amount_fen
+    sum(amount_fen)::bigint as amount_fen,
+    count(*) filter (where not is_compared) as alone
 from (
     select *, day::timestamp as hour
     from items

@@ -8,8 +8,6 @@ from loaders.store.reader import Row
 
 
 def _answer(asked: Asked) -> list[Row]:
-    if not {"trade_bill", "notification_log"} <= asked.loaded:
-        return []
     return classes(asked, "trade_bill")
 
 
@@ -18,12 +16,13 @@ METRIC = Metric(
     title="Reconciliation",
     version=1,
     definition=(
-        "Ours (payments told by notification or query, refunds told or asked for) against the trade"
-        " bill, each payment and refund in exactly one class. Matched: same amount and day. Across"
-        " days: same amount, a day apart. Pending: ours, and the next day's bill is not here yet."
-        " Short: ours, not on the bill. Long: on the bill, unknown to us. Status differs: on the bill,"
-        " and our order does not know it is paid. Duplicate: the same order once more. Amount"
-        " differs: bill − ours. Not compared: no notification log covers the time. Refunds count"
+        "Ours (payments told by notification or query, refunds told or made) against the trade bill,"
+        " each payment and refund in the first class that fits. Bill missing: ours, and the bill of its"
+        " day is not loaded. Matched: same amount and day. Across days: same amount, a day apart. Amount"
+        " mismatch: bill − ours. Status mismatch: on the bill, and our order does not know it is paid,"
+        " or our refund that it was made. Currency mismatch: the bill is not in yuan. Duplicate: the"
+        " same order once more. Short: ours, not on its day's bill. Long: on the bill, unknown to us."
+        " Fee mismatch: the account bill charged another fee than the trade bill. Refunds count"
         " negative. By the bill's day; ours alone by its own day."
     ),
     needs=(("trade_bill",), ("notification_log",)),

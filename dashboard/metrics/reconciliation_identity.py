@@ -11,8 +11,8 @@ from loaders.store.reconciliation import compared
 def _answer(asked: Asked) -> list[Row]:
     bills = [
         bill
-        for bill, source in (("trade_bill", "notification_log"), ("account_bill", "account_bill"))
-        if {"trade_bill", source} <= asked.loaded
+        for bill in ("trade_bill", "account_bill")
+        if {"trade_bill", bill} <= asked.loaded
     ]
     if not bills:
         return []
@@ -26,10 +26,11 @@ METRIC = Metric(
     title="From ours to the bill",
     version=1,
     definition=(
-        "Ours + carried over from and to neighbouring days + long − short ± differences + others ="
-        " bill. Long holds status differs and duplicate too; short holds pending, and ours that was not"
-        " compared; others are what is outside trades, or on the bill and not compared. The bill is"
-        " counted by itself from its lines; the gap must be zero."
+        "For each day's bill: ours + carried over from and to neighbouring days + long − short +"
+        " differences (bill − ours) + others = bill. Long holds status mismatches and duplicates too."
+        " Others are the account's movements outside trades, and those of trades whose trade bill is"
+        " missing. Days without a bill are left out. The bill is counted by itself from its lines; the"
+        " gap must be zero."
     ),
     needs=(("trade_bill",), ("notification_log", "account_bill")),
     fields=(

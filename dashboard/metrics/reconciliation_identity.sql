@@ -1,6 +1,11 @@
 -- One row per dimension and bill: ours, what leads from it to the bill, and the bill counted by itself.
 with
 items as ({items}),
+billed as (
+    select distinct kind as bill, channel, day
+    from lake.current_days
+    where day between $first_hour::date and $last_hour::date
+),
 shares as (
     select bill, channel, our_day as day, our_fen as ours_fen, 0 as carried_fen, 0 as long_fen,
         0 as other_fen, 0 as short_fen, 0 as differences_fen, 0 as bill_fen
@@ -13,8 +18,7 @@ shares as (
     union all
     select
         bill, channel, bill_day, 0, 0,
-        if(class in ('long', 'status_differs', 'duplicate'), bill_fen, 0),
-        if(class in ('not_trade', 'not_compared'), bill_fen, 0), 0, 0, 0
+        if(class <> 'bill_missing', bill_fen, 0), if(class = 'bill_missing', bill_fen, 0), 0, 0, 0
     from items
     where our_day is null
     union all
@@ -22,7 +26,7 @@ shares as (
     union all
     select bill, channel, bill_day, 0, 0, 0, 0, 0, bill_fen - our_fen, 0
     from items
-    where class = 'amount_differs'
+    where bill_fen <> our_fen
     union all
     select 'trade_bill', channel, billed_on, 0, 0, 0, 0, 0, 0,
         case when kind = 'refund' then -1 else 1 end
@@ -32,10 +36,13 @@ shares as (
         kind in ('payment', 'refund')
         and billed_on between $first_hour::date and $last_hour::date
     union all
-    select 'account_bill', channel, billed_on, 0, 0, 0, 0, 0, 0,
-        coalesce(income_fen, 0) - abs(coalesce(expense_fen, 0))
-    from lake.account_lines
-    where billed_on between $first_hour::date and $last_hour::date
+    select 'account_bill', channel, billed_on, 0, 0, 0,
+        if(kind in ('payment', 'refund', 'fee', 'split'), 0, fen), 0, 0, fen
+    from (
+        select *, coalesce(income_fen, 0) - abs(coalesce(expense_fen, 0)) as fen
+        from lake.account_lines
+        where billed_on between $first_hour::date and $last_hour::date
+    )
 )
 select
     {dims}
@@ -49,10 +56,9 @@ select
     sum(bill_fen)::bigint as bill_fen,
     sum(ours_fen + carried_fen + long_fen - short_fen + differences_fen + other_fen - bill_fen)::bigint
         as gap_fen
-from (select *, day::timestamp as hour from shares)
+from (select *, day::timestamp as hour from shares semi join billed using (bill, channel, day))
 where
-    day between $first_hour::date and $last_hour::date
-    and list_contains($bills, bill)
+    list_contains($bills, bill)
     {filters}
 group by all
 having count(*) > 0

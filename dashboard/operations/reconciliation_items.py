@@ -13,7 +13,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, delete, insert, select
 
 from dashboard.identity.rights import Person
-from dashboard.operations import audit
+from dashboard.operations import approving, audit
 from dashboard.operations.ledger import Ledger, now
 from dashboard.operations.reconciliation_tables import RECONCILIATION_WORK
 from loaders.errors import Forbidden, RefusedInput
@@ -72,19 +72,42 @@ def propose_write_off(ledger: Ledger, person: Person, found: Mapping[str, Any], 
     )
 
 
-def approve_write_off(ledger: Ledger, person: Person, found: Mapping[str, Any]) -> Work:
-    """Write an item off, as somebody else proposed. Raises Forbidden, RefusedInput."""
+def approve_write_off(
+    ledger: Ledger, person: Person, found: Mapping[str, Any], *, trusts_login: bool = False
+) -> Work:
+    """Write an item off, as somebody else proposed. Raises Forbidden, RefusedInput.
+
+    An account that who proposed made or changed of late is no second person, as with refunds; where
+    the machine's own login is trusted instead (`trusts_login`), the trail names it.
+    """
     person.demand("approve")
     with ledger.transaction() as connection:
         held = _proposed(connection, found)
-        if held.proposed_by == person.name:
-            raise Forbidden("{name} proposed this; somebody else must approve it.", name=person.name)
-        limit = person.role.approve_limit_fen
-        if limit is not None and abs(held.amount_fen) > limit:
-            raise Forbidden("{name} may not approve an amount as high as this.", name=person.name)
+        tied = _check_second(connection, person, held, trusts_login=trusts_login)
         kept = replace(held, state="written_off", approved_by=person.name)
         return _write(ledger, connection, person, "item_written_off", kept,
-                      proposed_by=held.proposed_by)
+                      proposed_by=held.proposed_by, **tied)
+
+
+def _check_second(
+    connection: Connection, person: Person, held: Work, *, trusts_login: bool
+) -> dict[str, int]:
+    """Raises Forbidden for anybody but a second person within the limit; what the trail must note."""
+    if held.proposed_by == person.name:
+        raise Forbidden("{name} proposed this; somebody else must approve it.", name=person.name)
+    limit = person.role.approve_limit_fen
+    if limit is not None and abs(held.amount_fen) > limit:
+        raise Forbidden("{name} may not approve an amount as high as this.", name=person.name)
+    tied = approving.handled(connection, held.proposed_by or "", person.name, now())
+    if tied is None:
+        return {}
+    if not trusts_login:
+        raise Forbidden(
+            "{asker}, who proposed this, made or changed the account {name} less than {days} days ago."
+            " Somebody else must approve it.",
+            asker=held.proposed_by, name=person.name, days=approving.TIED.days,
+        )
+    return {"account_from_requester": tied}
 
 
 def decline_write_off(ledger: Ledger, person: Person, found: Mapping[str, Any]) -> Work:

@@ -77,4 +77,4 @@ def _fees(services: Services, question: Question, fees: Answer) -> None:
     if picked is None:
         st.caption(services.say("Select a row to see the trade."))
     else:
-        parts.link(services, "trades", services.say("To the trade"), {"id": rows[picked]["order_no"]})
+        parts.trade_link(services, rows[picked]["order_no"], services.say("To the trade"))

@@ -65,8 +65,8 @@ FIELDS = {
     "long_fen": "Long (yuan)", "short_fen": "Short (yuan)", "differences_fen": "Differences (yuan)",
     "other_fen": "Others (yuan)", "our_at": "Time, ours",
     "bill_at": "Time, bill", "our_day": "Day, ours", "bill_day": "Day, bill", "item": "Item",
-    "age": "Age (days)", "owner": "Owner", "note": "Note", "ordered_fen": "Ordered (yuan)",
-    "discount_fen": "Discounts (yuan)", "split_fen": "Splits (yuan)",
+    "age": "Age (days)", "sla": "Urgency", "owner": "Owner", "note": "Note",
+    "ordered_fen": "Ordered (yuan)", "discount_fen": "Discounts (yuan)", "split_fen": "Splits (yuan)",
     "withdrawn_fen": "Withdrawn (yuan)", "due_fen": "Due (yuan)", "arrived_fen": "Arrived (yuan)",
     "in_transit_fen": "In transit (yuan)", "expected_on": "Expected on",
     "overdue_days": "Overdue (days)", "payments": "Payments", "base_fen": "Charged on (yuan)",
@@ -114,9 +114,11 @@ WORDS = {
     "refund_unknown": "not known yet",
     "refund_possible": "possible", "refund_impossible": "not possible",
     "low": "low", "medium": "medium", "high": "high", "succeeded": "succeeded", "failed": "failed",
-    "matched": "matched", "cross_day": "across days", "pending": "pending", "long": "long",
-    "short": "short", "amount_differs": "amount differs", "status_differs": "status differs",
-    "not_trade": "outside trades", "not_compared": "not compared", "payment": "payment",
+    "bill_missing": "bill missing", "matched": "matched", "cross_day": "across days",
+    "amount_mismatch": "amount mismatch", "status_mismatch": "status mismatch",
+    "currency_mismatch": "currency mismatch", "short": "short", "long": "long",
+    "fee_mismatch": "fee mismatch", "payment": "payment", "sla_waiting": "not due yet",
+    "sla_due": "due", "sla_overdue": "overdue",
     "fee": "fee", "split": "split", "withdrawal": "withdrawal", "top_up": "top-up",
     "transfer": "transfer", "other": "other", "item_open": "to be handled",
     "item_explained": "explained",
@@ -126,7 +128,7 @@ WORDED = frozenset(
     {"outcome", "source", "stage", "reason", "kind", "status", "what", "channel", "product",
      "line_state", "refund_state",
      "segment", "before", "risk", "first_attempt",
-     "class", "bill", "handling"}
+     "class", "bill", "handling", "sla"}
 )
 
 ROLE_TITLES: dict[str, str] = {

@@ -6,6 +6,8 @@ from datetime import date
 from functools import cache
 from importlib.resources import files
 
+VIEWS = {"reconciliation_items": "trade_bill", "account_reconciliation_items": "account_bill"}
+"""The published views, and the bill that each compares with."""
 _ALWAYS = (date(1990, 1, 1), date(2199, 12, 31))
 
 
@@ -26,6 +28,10 @@ def compared(first_day: date, last_day: date, lake: str = "lake.") -> str:
     return text
 
 
-def view() -> str:
-    """The statement that makes the published view of all items ever."""
-    return f"create or replace view reconciliation_items as {compared(*_ALWAYS, lake='')}"
+def views() -> list[str]:
+    """The statements that make the published views of all items ever, one for each bill."""
+    query = compared(*_ALWAYS, lake="")
+    return [
+        f"create or replace view {name} as select * exclude (bill) from ({query}) where bill = '{bill}'"
+        for name, bill in VIEWS.items()
+    ]

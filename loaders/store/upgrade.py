@@ -8,7 +8,7 @@ import duckdb
 
 _ADDED = (
     ("bill_days", "part", "varchar"), ("deliveries", "refund_fen", "bigint"),
-    ("refund", "told_fen", "bigint"),
+    ("refund", "told_fen", "bigint"), ("trade_lines", "currency", "varchar"),
 )
 """Columns that tables have been given since they were first made."""
 

@@ -121,7 +121,7 @@ class Warehouse:
         ).fetchone()
         if not present or present[0] == 0:
             self._create()
-        upgrade(self.connection, [*statements(sql_file("schema", "views")), reconciliation.view()])
+        upgrade(self.connection, [*statements(sql_file("schema", "views")), *reconciliation.views()])
 
     def _create(self) -> None:
         self.connection.execute("begin")
@@ -129,7 +129,8 @@ class Warehouse:
         for name in ("tables", "partitions", "views"):
             for statement in statements(sql_file("schema", name)):
                 self.connection.execute(statement)
-        self.connection.execute(reconciliation.view())
+        for statement in reconciliation.views():
+            self.connection.execute(statement)
         self.connection.execute("insert into lake.writer values (0)")
         self.connection.execute("use memory")
         self.connection.execute("commit")

@@ -18,6 +18,7 @@ from dashboard.operations.vault import FIELDS as UNMASKED
 from dashboard.screens.bar import COMPARISONS
 from dashboard.screens.cancel_payment import DONE, STANDS
 from dashboard.screens.conversion import RATES
+from dashboard.screens.open_items import LABELS
 from dashboard.screens.refund_form import REASONS
 from dashboard.screens.refund_progress import NEXT, TOLD
 from dashboard.screens.refunds import DAYS, TITLES
@@ -93,7 +94,7 @@ def all_sentences() -> set[str]:
     found |= set(TROUBLES) | set(ACTIONS.values()) | set(UNMASKED.values())
     found |= {*GRAINS.values(), *GROUPS.values(), *SHOWN.values()}
     found |= {*REASONS, *NEXT.values(), *TOLD.values(), *DAYS.values(), *TITLES.values()}
-    found |= {*DONE.values(), *STANDS.values()}
+    found |= {*DONE.values(), *STANDS.values(), *LABELS.values()}
     for metric in metrics().values():
         found |= {metric.title, metric.definition}
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
+from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 
@@ -60,9 +61,9 @@ def test_who_may_not_export_takes_no_pack(services: Services) -> None:
 def test_an_item_is_explained_and_shown_so(services: Services) -> None:
     items = reconciling.open_items(services, QUESTION)
     assert {item["state"] for item in items} == {"open"}
-    ages = {item["class"]: item["age"] for item in items}
-    assert ages["pending"] == 0
-    assert ages["short"] == 3
+    urgent = {(item["day"], item["age"], item["sla"]) for item in items if item["class"] == "short"}
+    middle = LAST_DAY - timedelta(days=3)
+    assert urgent == {(LAST_DAY, 1, "sla_due"), (middle, 4, "sla_overdue")}
     chosen = next(item for item in items if item["class"] == "short")
     reconciling.act(services, "assign", chosen, "ben")
     reconciling.act(services, "explain", chosen, "The buyer paid in cash.")

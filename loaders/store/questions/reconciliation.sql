@@ -1,4 +1,4 @@
--- One row per payment, refund, fee, split or other movement that one of two sides knows.
+-- One row per payment, refund, fee or split that one of two sides knows.
 -- Against the trade bill: what we were told and asked for. Against the account bill: the trade bill.
 -- Amounts are signed as they move the merchant's money. Sides meet on the same day or a day apart.
 with
@@ -37,6 +37,7 @@ bill_lines as (
         line.billed_on as day,
         line.finished_at as moment,
         line.load_id || ':' || line.line as place,
+        coalesce(line.currency, 'CNY') as currency,
         case when line.kind = 'refund' then -1 else 1 end as sign,
         abs(if(line.order_fen = 0, line.receipt_fen, line.order_fen)) as order_fen,
         abs(line.receipt_fen) as receipt_fen,
@@ -137,6 +138,14 @@ given_back as (
     )
     group by channel, order_no, refund_no
 ),
+asked_back as (
+    select distinct channel, order_no, coalesce(refund_no, order_no) as refund_no
+    from {lake}checkout_log
+    where
+        event = 'attempt' and method like '%refund' and channel is not null
+        and happened_at >= {first_day} - 40
+        and happened_at < {last_day} + 5
+),
 alias as (
     select channel, account, number, min(order_no) as order_no
     from (
@@ -151,12 +160,32 @@ alias as (
 ),
 by_order as (
     select
-        log.* replace (coalesce(alias.order_no, log.order_no) as order_no),
-        log.kind in ('payment', 'refund', 'fee', 'split') as is_trade
+        log.* replace (coalesce(alias.order_no, log.order_no) as order_no)
     from movements as log
     left join alias
         on log.channel = alias.channel and log.account = alias.account
         and log.order_no = alias.number
+    where log.kind in ('payment', 'refund', 'fee', 'split')
+),
+fee_gaps as (
+    select billed.place, log.fee_fen - billed.fee_fen as gap_fen
+    from (
+        select
+            channel, account, order_no, day,
+            min_by(place, (kind, moment, place)) as place,
+            sum(-sign * service_fen)::bigint as fee_fen
+        from bill_lines
+        group by all
+    ) as billed
+    inner join (
+        select
+            channel, account, order_no, day,
+            coalesce(sum(fen) filter (where kind = 'fee'), 0)::bigint as fee_fen
+        from by_order
+        group by all
+        having bool_or(kind in ('payment', 'refund'))
+    ) as log using (channel, account, order_no, day)
+    where log.fee_fen <> billed.fee_fen
 ),
 amounts as (
     select *, sign * receipt_fen as fen from bill_lines
@@ -202,19 +231,15 @@ theirs as materialized (
         select
             'trade_bill' as bill, channel, '' as account, kind, order_no, trade_no,
             if(kind = 'refund', refund_no, null) as refund_no, day, moment, sign * order_fen as fen,
-            place
+            place, currency
         from bill_lines
         union all
         select
             'account_bill', channel, account, kind, order_no, null, null, day, min(moment),
-            sum(fen)::bigint, min(log_no)
+            sum(fen)::bigint, min(log_no), 'CNY'
         from by_order
-        where is_trade and fen <> 0
+        where fen <> 0
         group by channel, account, kind, order_no, day
-        union all
-        select 'account_bill', channel, account, kind, log_no, null, null, day, moment, fen, log_no
-        from by_order
-        where not is_trade
     )
     where day between {first_day} - 2 and {last_day} + 2
 ),
@@ -251,6 +276,7 @@ joined as (
         if(a.id is null, null, coalesce(a.fen, b.fen, 0)) as our_fen,
         b.fen as bill_fen,
         b.place,
+        b.currency,
         a.id is not null and b.id is not null as is_pair,
         bool_or(a.id is not null) over twins as has_paired_twin,
         coalesce(
@@ -269,60 +295,76 @@ joined as (
         range between interval 1 day preceding and interval 1 day following
     )
 ),
-judged as (
+known as (
     select
-        joined.* exclude (has_paired_twin, is_again, is_pair, place),
-        coalesce(bill_day, our_day) as day,
-        case
-            when is_pair and our_fen <> bill_fen then 'amount_differs'
-            when is_pair and our_day <> bill_day then 'cross_day'
-            when is_pair then 'matched'
-            when bill_day is null and bill = 'account_bill' and own.day is null then 'not_compared'
-            when bill_day is null and (own.day is null or following.day is null) then 'pending'
-            when bill_day is null then 'short'
-            when joined.kind not in ('payment', 'refund', 'fee', 'split') then 'not_trade'
-            when bill = 'account_bill' and source.day is null then 'not_compared'
-            when bill = 'trade_bill' and not (
-                exists (
-                    from heard
-                    where heard.first_day <= joined.bill_day and heard.watermark > joined.bill_at
-                )
-                and exists (
-                    from speaking
-                    where
-                        speaking.channel = joined.channel
-                        and speaking.day between joined.bill_day - 31
-                        and joined.bill_day + 3
-                )
-            ) then 'not_compared'
-            when bill = 'trade_bill' and (has_paired_twin or is_again) then 'duplicate'
-            when bill = 'trade_bill' and joined.kind = 'payment' and ordered.order_no is not null
-                then 'status_differs'
-            else 'long'
-        end as class
+        joined.*,
+        own.day is not null as is_billed,
+        source.day is not null as has_source,
+        fee_gaps.gap_fen as fee_gap_fen,
+        ordered.order_no is not null or asked_back.order_no is not null as is_expected,
+        bill = 'account_bill' or our_day is not null or (
+            exists (
+                from heard
+                where heard.first_day <= joined.bill_day and heard.watermark > joined.bill_at
+            )
+            and exists (
+                from speaking
+                where
+                    speaking.channel = joined.channel
+                    and speaking.day between joined.bill_day - 31
+                    and joined.bill_day + 3
+            )
+        ) as is_compared
     from joined
     left join covered as own
         on joined.channel = own.channel and joined.account = own.account
         and joined.bill = own.kind and joined.our_day = own.day
-    left join covered as following
-        on joined.channel = following.channel and joined.account = following.account
-        and joined.bill = following.kind and joined.our_day + 1 = following.day
     left join covered as source
         on joined.channel = source.channel and joined.account = source.account
         and source.kind = 'trade_bill' and joined.bill_day = source.day
+    left join fee_gaps on joined.place = fee_gaps.place and joined.bill = 'trade_bill'
     left join ordered
         on joined.channel = ordered.channel and joined.order_no = ordered.order_no
+        and joined.kind = 'payment'
+    left join asked_back
+        on joined.channel = asked_back.channel and joined.order_no = asked_back.order_no
+        and joined.refund_no = asked_back.refund_no and joined.kind = 'refund'
+),
+judged as (
+    select
+        *,
+        case
+            when bill_day is null and not is_billed then 'bill_missing'
+            when our_day is null and bill = 'account_bill' and not has_source then 'bill_missing'
+            when
+                is_pair and our_fen = bill_fen and our_day = bill_day and currency = 'CNY'
+                and fee_gap_fen is null
+                then 'matched'
+            when is_pair and our_fen = bill_fen and our_day <> bill_day and currency = 'CNY'
+                then 'cross_day'
+            when is_pair and our_fen <> bill_fen and kind <> 'fee' then 'amount_mismatch'
+            when
+                our_day is null and bill = 'trade_bill' and is_expected
+                and not (has_paired_twin or is_again)
+                then 'status_mismatch'
+            when is_pair and currency <> 'CNY' then 'currency_mismatch'
+            when our_day is null and bill = 'trade_bill' and (has_paired_twin or is_again)
+                then 'duplicate'
+            when bill_day is null then 'short'
+            when our_day is null then 'long'
+            else 'fee_mismatch'
+        end as class
+    from known
 )
 select
-    left(md5(concat_ws(
-        '|', bill, channel, account, kind, order_no, refund_no,
-        if(class in ('short', 'pending'), our_at, coalesce(bill_at, our_at)), trade_no
-    )), 16) as item,
+    strftime(coalesce(bill_day, our_day), '%y%m%d') || left(md5(concat_ws(
+        '|', bill, channel, account, kind, order_no, refund_no, coalesce(bill_at, our_at), trade_no
+    )), 10) as item,
     bill,
     class,
     channel,
     account,
-    day,
+    coalesce(bill_day, our_day) as day,
     kind,
     order_no,
     trade_no,
@@ -333,10 +375,12 @@ select
     bill_at,
     our_fen,
     bill_fen,
-    case class
-        when 'amount_differs' then bill_fen - our_fen
+    case
+        when class = 'fee_mismatch' then coalesce(fee_gap_fen, bill_fen - our_fen)
+        when class = 'amount_mismatch' then bill_fen - our_fen
         else coalesce(bill_fen, our_fen)
-    end as amount_fen
+    end as amount_fen,
+    is_compared
 from judged
 where
     coalesce(bill_day, our_day) between {first_day} and {last_day}

@@ -20,7 +20,8 @@ create table if not exists trade_lines (
     channel_red_packet_fen bigint, points_fen bigint, channel_discount_fen bigint,
     merchant_discount_fen bigint, voucher_fen bigint, voucher_name varchar,
     merchant_red_packet_fen bigint, card_fen bigint, refund_no varchar,
-    service_fen decimal(18, 3), split_fen decimal(18, 3), note varchar
+    service_fen decimal(18, 3), split_fen decimal(18, 3), note varchar,
+    currency varchar
 );
 create table if not exists account_log (
     load_id bigint, line bigint, home_day date, channel varchar, account varchar, billed_on date,
