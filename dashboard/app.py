@@ -20,6 +20,7 @@ from dashboard.screens import (
     audiences,
     buyer,
     campaigns,
+    channels,
     conversion,
     data,
     definitions,
@@ -28,8 +29,10 @@ from dashboard.screens import (
     loyalty,
     overview,
     parts,
+    reconciliation,
     refunds,
     retention,
+    settlement,
     trades,
     trail,
 )
@@ -44,22 +47,33 @@ from loaders.settings import default_home, load_settings
 from loaders.store.reader import Reader
 
 Render = Callable[[Services, View], None]
-_SCREENS: tuple[tuple[str, str, str, Render], ...] = (
-    ("overview", "Overview", ":material/space_dashboard:", overview.render),
-    ("conversion", "Conversion", ":material/filter_alt:", conversion.render),
-    ("failures", "Failures", ":material/error_outline:", failures.render),
-    ("latency", "Latency", ":material/timer:", latency.render),
-    ("retention", "Retention", ":material/group:", retention.render),
-    ("loyalty", "Loyalty", ":material/loyalty:", loyalty.render),
-    ("campaigns", "Campaigns", ":material/campaign:", campaigns.render),
-    ("audiences", "Audiences", ":material/groups:", audiences.render),
-    ("buyer", "Buyer", ":material/person:", buyer.render),
-    ("trades", "Trades", ":material/receipt_long:", trades.render),
-    ("refunds", "Refunds and approvals", ":material/undo:", refunds.render),
-    ("alerts", "Alerts", ":material/notifications:", alerts.render),
-    ("data", "Data", ":material/database:", data.render),
-    ("definitions", "Definitions", ":material/menu_book:", definitions.render),
-)
+_SECTIONS: dict[str, tuple[tuple[str, str, str, Render], ...]] = {
+    "Payment analysis": (
+        ("overview", "Overview", ":material/space_dashboard:", overview.render),
+        ("conversion", "Conversion", ":material/filter_alt:", conversion.render),
+        ("failures", "Failures", ":material/error_outline:", failures.render),
+        ("latency", "Latency", ":material/timer:", latency.render),
+        ("channels", "Channels", ":material/compare_arrows:", channels.render),
+    ),
+    "Buyer analysis": (
+        ("retention", "Retention", ":material/group:", retention.render),
+        ("loyalty", "Loyalty", ":material/loyalty:", loyalty.render),
+        ("campaigns", "Campaigns", ":material/campaign:", campaigns.render),
+        ("audiences", "Audiences", ":material/groups:", audiences.render),
+        ("buyer", "Buyer", ":material/person:", buyer.render),
+    ),
+    "Support and money": (
+        ("trades", "Trades", ":material/receipt_long:", trades.render),
+        ("refunds", "Refunds and approvals", ":material/undo:", refunds.render),
+        ("settlement", "Settlement", ":material/payments:", settlement.render),
+        ("reconciliation", "Reconciliation", ":material/balance:", reconciliation.render),
+    ),
+    "Administration": (
+        ("alerts", "Alerts", ":material/notifications:", alerts.render),
+        ("data", "Data", ":material/database:", data.render),
+        ("definitions", "Definitions", ":material/menu_book:", definitions.render),
+    ),
+}
 # Screens without the filter bar, for those who have the right.
 _OFFICE: tuple[tuple[str, str, str, Callable[[Services], None], Right], ...] = (
     ("accounts", "Accounts", ":material/manage_accounts:", accounts.render, "administer"),
@@ -172,27 +186,26 @@ def main() -> None:
         account.signed_out(_services(NOBODY))
         return
     services = _services(person)
-    pages = [
-        st.Page(
-            _page(services, name, title, render), title=services.say(title), icon=icon,
-            url_path=name,
-            default=name == "overview",
-        )
-        for name, title, icon, render in _SCREENS
-    ]
-    names = [screen[0] for screen in _SCREENS]
-    office = [
+    pages = {
+        services.say(section): [
+            st.Page(
+                _page(services, name, title, render), title=services.say(title), icon=icon,
+                url_path=name, default=name == "overview",
+            )
+            for name, title, icon, render in screens
+        ]
+        for section, screens in _SECTIONS.items()
+    }
+    pages[services.say("Administration")] += [
         st.Page(_office(services, title, render), title=services.say(title), icon=icon, url_path=name)
         for name, title, icon, render, right in _OFFICE
         if person.may(right)
     ]
-    chosen = st.navigation([*pages, *office], expanded=True)
+    chosen = st.navigation(pages, expanded=True)
     _language_choice(services)
     account.menu(services, _sign_out)
     try:
-        saved_views(services, next(
-            (name for name, page in zip(names, pages, strict=True) if page == chosen), "overview"
-        ))
+        saved_views(services, chosen.url_path or "overview")
     except MdashError as error:
         st.sidebar.error(services.say(error.template, **error.values), icon=":material/error:")
     chosen.run()

@@ -12,6 +12,7 @@ import click
 
 from dashboard import buyer_commands, privacy_commands, refund_commands
 from dashboard.audit_commands import audit
+from dashboard.reconciliation_commands import items, month_end
 from dashboard.terminal import Context, Day, csv_text, print_json, table_text, tell
 from dashboard.user_commands import user
 from loaders.errors import MdashError
@@ -497,6 +498,8 @@ for _command in (
     commands.add_command(_command)
 commands.add_command(user)
 for _command in (buyer_commands.plan, buyer_commands.audience, buyer_commands.buyer):
+    commands.add_command(_command)
+for _command in (items, month_end):
     commands.add_command(_command)
 
 

@@ -122,6 +122,14 @@ class Refunding(BaseModel):
         return None if self.max_amount is None else int(self.max_amount.scaleb(2))
 
 
+class Reconciling(BaseModel):
+    """Days after which an open item of the reconciliation is due, and overdue."""
+
+    model_config = ConfigDict(extra="forbid")
+    due_days: int = Field(default=1, ge=0, le=365)
+    overdue_days: int = Field(default=3, ge=1, le=365)
+
+
 class Oidc(BaseModel):
     """An OpenID Connect provider; its people are known by verified mail address."""
 
@@ -193,6 +201,7 @@ class Settings(BaseSettings):
     mail: Mail = Field(default_factory=Mail)
     receiver: Receiver = Field(default_factory=Receiver)
     refunds: Refunding = Field(default_factory=Refunding)
+    reconciliation: Reconciling = Field(default_factory=Reconciling)
     identity: Identity = Field(default_factory=Identity)
     server: Server = Field(default_factory=Server)
     retention: Retention = Field(default_factory=Retention)

@@ -147,12 +147,11 @@ def trade_summary(first: date, last: date, lines: Sequence[Line]) -> bytes:
     return _framed("业务汇总", first, last, header, [row], [])
 
 
-def account_bill(first: date, last: date, lines: Sequence[Line]) -> bytes:
-    """账务明细: each payment, refund and fee as a movement of the account."""
+def account_bill(first: date, last: date, lines: Sequence[Line], balance: int = 10_000_00) -> bytes:
+    """账务明细: each payment, refund and fee as a movement of an account of this opening balance."""
     rows: list[str] = []
     income: list[int] = []
     expense: list[int] = []
-    balance = 10_000_00
     for line in lines:
         for at, (kind, fen) in enumerate(line.moves):
             balance += fen
@@ -393,6 +392,7 @@ def _write_bills(
 ) -> None:
     days = bill_lines(orders)
     spans = _spans(merchant, daily_from or merchant.last_day.replace(day=1))
+    balance = 10_000_00
     for first, last, stamp in spans:
         lines = [
             line
@@ -408,5 +408,6 @@ def _write_bills(
         )
         bill_zip(
             folder / f"{ACCOUNT}_{stamp}_account.csv.zip",
-            [(f"{ACCOUNT}_{stamp}_账务明细.csv", account_bill(first, last, lines))],
+            [(f"{ACCOUNT}_{stamp}_账务明细.csv", account_bill(first, last, lines, balance))],
         )
+        balance += sum(fen for line in lines for _, fen in line.moves)

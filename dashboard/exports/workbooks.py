@@ -7,7 +7,7 @@ is told of each cell whether it is text or a number, so that no text ever become
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -30,6 +30,7 @@ LAST_ROW = 1_048_575
 """A sheet ends here; what is left goes on in a further sheet."""
 
 _LONGEST_TEXT = 32_767
+_LONGEST_TITLE = 31
 _LONGEST_LINK = 2_000
 _EXACT_DIGITS = 10**15
 _FORMATS = {
@@ -74,6 +75,25 @@ def write_workbook(
     return rows
 
 
+def write_sheets(
+    sheets: Sequence[tuple[str, Records]], told: Provenance, audience: Audience, sink: IO[bytes]
+) -> None:
+    """Write several tables as sheets of one workbook, each under its title, and what they are of."""
+    say = audience.say
+    options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
+    with xlsxwriter.Workbook(sink, options) as book:
+        book.set_properties({"title": told.title, "comments": told.link})
+        formats = {name: book.add_format(look) for name, look in _FORMATS.items()}
+        _pairs(
+            book.add_worksheet(say("Filters")), formats,
+            [(say("Title"), told.title), *told.filters(say), *told.origin(say)],
+        )
+        for title, records in sheets:
+            shown = [_column(item, audience) for item in records.schema]
+            _Data(book, formats, shown, audience, title[:_LONGEST_TITLE]).write(records, None)
+        _definitions(book.add_worksheet(say("Definitions")), formats, told, [], audience)
+
+
 def _column(item: pa.Field, audience: Audience) -> _Column:
     say = audience.say
     known = columns([item.name], say)[0]
@@ -95,8 +115,9 @@ class _Data:
 
     def __init__(
         self, book: xlsxwriter.Workbook, formats: dict[str, Format], shown: list[_Column],
-        audience: Audience,
+        audience: Audience, title: str | None = None,
     ) -> None:
+        self._title = title or audience.say("Data")
         self._book = book
         self._formats = formats
         self._shown = shown
@@ -105,7 +126,7 @@ class _Data:
 
     def write(self, records: Records, progress: Progress | None) -> int:
         """Write all rows; returns how many."""
-        title = self._audience.say("Data")
+        title = self._title
         sheet, at, number, rows = self._sheet(title), 0, 1, 0
         for values in _rows(records, progress):
             if at == LAST_ROW:

@@ -13,11 +13,11 @@ def _answer(asked: Asked) -> list[Row]:
     for row in rows:
         fee = Decimal(row["fee_fen"])
         net = row["gross_fen"] - row["refunded_fen"] - fee
-        row["fee_fen"], row["net_fen"] = _number(fee), _number(net)
+        row["fee_fen"], row["net_fen"] = number(fee), number(net)
     return rows
 
 
-def _number(fen: Decimal) -> int | float:
+def number(fen: Decimal) -> int | float:
     """Whole fen as an integer; a channel's fraction of a fen (three decimals) as it is."""
     return int(fen) if fen == fen.to_integral_value() else float(fen)
 

@@ -48,9 +48,14 @@ def check_request(connection: Connection, rules: Refunding, refund: Refund) -> N
 
 def tie(connection: Connection, person: Person, refund: Refund, at: datetime) -> int | None:
     """The trail's entry by which who asked made, or got into, the approver's account of late."""
+    return handled(connection, refund.requested_by, person.name, at)
+
+
+def handled(connection: Connection, asker: str, approver: str, at: datetime) -> int | None:
+    """The trail's entry by which one person made or changed another's account of late."""
     found = connection.execute(
         select(AUDIT_TRAIL.c.seq).where(
-            AUDIT_TRAIL.c.actor == refund.requested_by, AUDIT_TRAIL.c.subject == person.name,
+            AUDIT_TRAIL.c.actor == asker, AUDIT_TRAIL.c.subject == approver,
             AUDIT_TRAIL.c.action.in_(_HANDLED), AUDIT_TRAIL.c.at >= at - TIED,
         ).order_by(AUDIT_TRAIL.c.seq.desc()).limit(1)
     ).scalar()

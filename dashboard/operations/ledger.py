@@ -16,6 +16,7 @@ from sqlalchemy.exc import DatabaseError, IntegrityError
 from sqlalchemy.pool import NullPool
 
 from dashboard.identity import tables as _people_tables
+from dashboard.operations import reconciliation_tables as _reconciliation_tables
 from dashboard.operations import refund_tables as _refund_tables
 from dashboard.operations.tables import METADATA, VERSION
 from loaders.errors import ConfigurationError, StoreBusy
@@ -25,9 +26,9 @@ BUSY_S = 30
 SCHEMA = "mdash_ledger"
 _LOCK = 7_361_001
 _AFTER = "after commit"
-UPGRADES: tuple[Callable[[Connection], None], ...] = (METADATA.create_all,) * 3
+UPGRADES: tuple[Callable[[Connection], None], ...] = (METADATA.create_all,) * 4
 """One step a version. A step may rely on those before it; a new ledger takes them all."""
-TABLES = (_people_tables, _refund_tables)
+TABLES = (_people_tables, _refund_tables, _reconciliation_tables)
 """Modules whose tables are the ledger's, beside its own."""
 
 

@@ -52,6 +52,12 @@ ACTIONS = {
     "alert_changed": "changed an alert",
     "report_changed": "changed a report by mail",
     "report_skipped": "did not send a report",
+    "item_assigned": "gave an item to somebody",
+    "item_explained": "explained an item",
+    "item_write_off_proposed": "proposed a write-off",
+    "item_written_off": "wrote an item off",
+    "item_write_off_declined": "declined a write-off",
+    "item_reopened": "opened an item again",
     "refused": "was refused",
 }
 """What each action of the trail is called."""

@@ -50,9 +50,10 @@ _COUNTS = frozenset(
         "orders", "open", "matured", "paid", "refunds", "buyers", "succeeded", "attempts", "count",
         "missing", "skewed", "expected", "received", "duplicates", "bad_signature", "mismatched",
         "refunded", "rows", "rejected", "line", "load_id", "returned", "repeated", "new_buyers",
-        "returning_buyers", "unproven", "followed", "expected_orders", "asks",
         "needed", "needed_held", "needed_days", "spared", "bought", "together", "hits",
         "compared_orders",
+        "returning_buyers", "unproven", "followed", "expected_orders", "asks", "items", "age",
+        "payments", "overcharges", "overdue_days", "gaps", "cells",
     }
 )
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 PUBLISHED = (
     "trades", "refunds", "settlement_lines", "account_lines", "notifications",
-    "checkout_events", "loads", "rejects", "buyers",
+    "checkout_events", "loads", "rejects", "buyers", "reconciliation_items",
+    "account_reconciliation_items",
 )
 SOURCES = ("checkout_log", "notification_log", "trade_bill", "account_bill")
 Row = dict[str, Any]

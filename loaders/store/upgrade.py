@@ -19,6 +19,8 @@ _ADDED = (
     ("trade", "items", "struct(item varchar, name varchar)[]"),
     ("buyer_orders", "is_holdout", "boolean"),
     ("buyer_orders", "consent", "boolean"),
+    ("refund", "told_fen", "bigint"),
+    ("trade_lines", "currency", "varchar"),
 )
 """Columns that tables have been given since they were first made."""
 

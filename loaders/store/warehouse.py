@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 
 from loaders.errors import ConfigurationError, StoreBusy
 from loaders.settings import Settings
+from loaders.store import reconciliation
 from loaders.store.connection import connect
 from loaders.store.upgrade import upgrade
 
@@ -121,7 +122,7 @@ class Warehouse:
         if not present or present[0] == 0:
             self._create()
         tables, views = (statements(sql_file("schema", name)) for name in ("tables", "views"))
-        upgrade(self.connection, tables, views)
+        upgrade(self.connection, tables, [*views, *reconciliation.views()])
 
     def _create(self) -> None:
         self.connection.execute("begin")
@@ -129,6 +130,8 @@ class Warehouse:
         for name in ("tables", "partitions", "views"):
             for statement in statements(sql_file("schema", name)):
                 self.connection.execute(statement)
+        for statement in reconciliation.views():
+            self.connection.execute(statement)
         self.connection.execute("insert into lake.writer values (0)")
         self.connection.execute("use memory")
         self.connection.execute("commit")

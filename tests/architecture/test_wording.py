@@ -20,6 +20,7 @@ from dashboard.screens.bar import COMPARISONS
 from dashboard.screens.campaigns import EFFECTS
 from dashboard.screens.cancel_payment import DONE, STANDS
 from dashboard.screens.conversion import RATES
+from dashboard.screens.open_items import LABELS
 from dashboard.screens.refund_form import REASONS
 from dashboard.screens.refund_progress import NEXT, TOLD
 from dashboard.screens.refunds import DAYS, TITLES
@@ -97,9 +98,9 @@ def all_sentences() -> set[str]:
     found |= {*ROLE_TITLES.values(), *RIGHT_TITLES.values()}
     found |= set(TROUBLES) | set(ACTIONS.values()) | set(UNMASKED.values())
     found |= {*REASONS, *NEXT.values(), *TOLD.values(), *DAYS.values(), *TITLES.values()}
-    found |= {*DONE.values(), *STANDS.values()}
     found |= {*GRAINS.values(), *GROUPS.values(), *SHOWN.values(), *MODES.values(), *EFFECTS.values()}
     found |= {*audiences.CARDS, *buyer.CARDS, *buyer.CONSENT.values()}
+    found |= {*DONE.values(), *STANDS.values(), *LABELS.values()}
     for metric in metrics().values():
         found |= {metric.title, metric.definition}
     return found

@@ -17,8 +17,10 @@ from dashboard import services as services_module
 from dashboard.identity.accounts import Accounts
 from dashboard.identity.rights import RIGHTS, Person, Role
 from dashboard.metrics.question import Question
+from dashboard.month_end import save_pack
 from dashboard.operations import audit, schedules
 from dashboard.operations.ledger import Ledger
+from dashboard.reconciling import act as work
 from dashboard.refund_desk import RefundDesk
 from dashboard.services import Services
 from dashboard.trade_document import trade_document
@@ -94,6 +96,16 @@ class Shop:
         name = self.new("alert")
         self.services(self.boss).people.save_rule(name, {"kind": "traffic"})
         return name
+
+    def item(self, proposed_by: Person | None = None) -> dict[str, Any]:
+        """An item of the reconciliation; somebody may have proposed to write it off."""
+        found = {
+            "item": self.new("i"), "class": "short", "amount_fen": 100, "bill": "trade_bill",
+            "channel": "alipay", "day": DAY, "order_no": "M1",
+        }
+        if proposed_by is not None:
+            work(self.services(able(proposed_by)), "propose", found, "old")
+        return found
 
     def report(self, owner: Person) -> int:
         """A report of this person's."""
@@ -207,6 +219,20 @@ ACTS: dict[str, Act] = {
     "save a role": of("administer", with_number(
         lambda s, me: s.new("role"),
         lambda s, me, no: s.accounts.save_role(me, Role(no, frozenset(("see",)))))),
+    "give an item to somebody": of("query", with_number(
+        lambda s, me: s.item(), lambda s, me, no: work(s.services(me), "assign", no, "x"))),
+    "explain an item": of("query", with_number(
+        lambda s, me: s.item(), lambda s, me, no: work(s.services(me), "explain", no, "x"))),
+    "propose a write-off": of("query", with_number(
+        lambda s, me: s.item(), lambda s, me, no: work(s.services(me), "propose", no, "x"))),
+    "approve a write-off": of("approve", with_number(
+        lambda s, me: s.item(PAUL), lambda s, me, no: work(s.services(me), "approve", no))),
+    "decline a write-off": of("approve", with_number(
+        lambda s, me: s.item(PAUL), lambda s, me, no: work(s.services(me), "decline", no))),
+    "open an item again": of("query", with_number(
+        lambda s, me: s.item(PAUL), lambda s, me, no: work(s.services(me), "reopen", no))),
+    "take the month-end pack": of("export", lambda s, me: lambda: save_pack(
+        s.services(me), Question(DAY, DAY), s.desk.settings.home / f"{s.new('p')}.xlsx"), NOTHING),
     "read the trail": of("administer", lambda s, me: s.services(me).trail.read),
 }
 UNRECORDED = {"see a metric", "read a trade", "look up a list", "read the trail",

@@ -15,9 +15,8 @@ from tests.store.messages import attempt, body, envelope, fields, order
 
 APP = Path(__file__).resolve().parents[2] / "dashboard" / "app.py"
 SCREENS = (
-    "overview", "conversion", "failures", "latency", "retention", "loyalty", "campaigns", "audiences",
-    "buyer", "trades", "alerts",
-    "data", "definitions",
+    "overview", "conversion", "failures", "latency", "channels", "retention", "loyalty", "campaigns",
+    "audiences", "buyer", "trades", "settlement", "reconciliation", "alerts", "data", "definitions",
 )
 
 
@@ -49,7 +48,7 @@ if {person!r}:
     person = Accounts(Ledger(load_settings(Path({str(home)!r})))).person({person!r})
 app._acting = lambda: person
 services = app._services(person)
-render = next(r for name, _, _, r in app._SCREENS if name == {screen!r})
+render = next(r for part in app._SECTIONS.values() for name, _, _, r in part if name == {screen!r})
 app._page(services, {screen!r}, {screen!r}, render)()
 """
     test = AppTest.from_string(source, default_timeout=60)

@@ -111,6 +111,10 @@ _PERSONAL = (
     "This is a personal statement (支付宝电子客户回单 / 交易记录明细), not a merchant bill. Download"
     " 业务明细 or 账务明细 from b.alipay.com → 对账中心 → 账单下载."
 )
+_TO_CARD = (
+    "This is a bill of settlements to a bank card (settlementMerge, 批次结算到卡). Its columns are not"
+    " published, so it is not read. What left for the bank stands in 账务明细 as 提现: load that."
+)
 _MAC_LINES = (
     "The bill's lines end as old Macintosh programs end them: it was opened and saved again."
     " Download it again and load the file as it is."
@@ -136,11 +140,18 @@ def recognises(sample: Sample) -> str | None:
         "导出信息" in text and "支付宝" in text
     ):
         raise RefusedInput(_PERSONAL)
+    if _is_settled_to_card(sample.name, text):
+        raise RefusedInput(_TO_CARD)
     columns = _columns(text.split("\n", 1)[0])
     for kind, fields in FIELDS.items():
         if all(set(item.headers) & set(columns) for item in fields if item.required):
             return kind
     return None
+
+
+def _is_settled_to_card(name: str, text: str) -> bool:
+    frame = "".join(line for line in text.splitlines()[:8] if line.startswith("#"))
+    return any(word in name or word in frame for word in ("结算到卡", "settlementMerge"))
 
 
 def identity(sample: Sample) -> tuple[str | None, date | None, date | None]:

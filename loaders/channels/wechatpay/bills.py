@@ -42,6 +42,7 @@ FIELDS: Mapping[str, Sequence[BillField]] = {
         BillField("refund_no", ("商户退款单号",), absent="0"),
         BillField("service_fen", ("手续费",), "fee", is_negated=True),
         BillField("note", ("商户数据包",)),
+        BillField("currency", ("货币种类",)),
     ),
     "account_bill": (
         BillField("log_no", ("资金流水单号",), required=True),

@@ -89,6 +89,8 @@ merged as (
         coalesce(billed.refund_no, told.refund_no) as refund_no,
         coalesce(billed.amount_fen, told.refund_fen) as billed_fen,
         told.refunded_total_fen,
+        told.refund_fen,
+        told.channel is not null as is_told,
         coalesce(told.refunded_at, billed.refunded_at) as refunded_at,
         told.notified_at,
         billed.billed_on
@@ -156,6 +158,11 @@ select
     coalesce(
         counted.billed_fen, greatest(counted.refunded_total_fen - counted.before_fen, 0)
     )::bigint as amount_fen,
+    case
+        when counted.is_told then coalesce(
+            counted.refund_fen, greatest(counted.refunded_total_fen - counted.before_fen, 0)
+        )
+    end::bigint as told_fen,
     orders.ordered_at,
     requested.requested_at,
     counted.refunded_at,

@@ -39,7 +39,7 @@ select
     end as outcome
 from trade;
 create or replace view refunds as
-select * exclude (home_day, turn, product, client, store, campaign)
+select * exclude (home_day, turn, product, client, store, campaign, told_fen)
 from refund;
 create or replace view settlement_lines as
 select line.* exclude (home_day)

@@ -1,0 +1,88 @@
+"""Channels against each other on the same products and hours, each figure with its interval."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from dashboard.metrics.catalogue import Asked, Metric, filled
+from dashboard.metrics.intervals import Z95, wilson
+from dashboard.metrics.reconciled import refuse_split
+from loaders.store.reader import Row
+
+Bounds = tuple[float | None, float | None]
+
+
+def median(values: Sequence[int]) -> tuple[float | None, float | None, float | None]:
+    """The median with the bounds that order statistics give it (95 %); None without values."""
+    count = len(values)
+    if not count:
+        return None, None, None
+    middle = (values[(count - 1) // 2] + values[count // 2]) / 2
+    spread = Z95 * math.sqrt(count) / 2
+    low, high = math.floor(count / 2 - spread), math.ceil(count / 2 + spread)
+    if low < 0 or high >= count:
+        return middle, None, None
+    return middle, values[low], values[high]
+
+
+def standardised(rate: float, variance: float, orders: int) -> Bounds:
+    """Wilson's bounds of a weighted rate, with as many orders as its variance is worth."""
+    worth = rate * (1 - rate) / variance if variance > 0 else orders
+    worth = min(worth, orders)
+    return wilson_of_rate(rate, worth)
+
+
+def wilson_of_rate(rate: float, worth: float) -> Bounds:
+    """Wilson's bounds where the number of trials need not be whole."""
+    if rate in (0.0, 1.0):
+        return wilson(round(rate * worth), round(worth))
+    square = Z95 * Z95
+    scale = 1 + square / worth
+    centre = rate + square / (2 * worth)
+    spread = Z95 * math.sqrt(rate * (1 - rate) / worth + square / (4 * worth * worth))
+    return (centre - spread) / scale, (centre + spread) / scale
+
+
+def _seconds(ms: float | None) -> float | None:
+    return None if ms is None else ms / 1000
+
+
+def _answer(asked: Asked) -> list[Row]:
+    refuse_split(METRIC.name, asked.question)
+    rows = asked.rows(filled("channel_comparison", asked.question))
+    for row in rows:
+        row["low"], row["high"] = standardised(row["rate"], row.pop("variance"), row["orders"])
+        for name, values in (("p50", row.pop("paying")), ("refund_p50", row.pop("refunding"))):
+            found = median(values or [])
+            for suffix, value in zip(("", "_low", "_high"), found, strict=True):
+                row[f"{name}{suffix}_s"] = _seconds(value)
+        base = row.pop("base_fen")
+        fee = row.pop("fee_fen")
+        row["fee_rate"] = float(fee) / base if base else None
+    if len(rows) == 1:
+        asked.notes.append(
+            ("Only one channel has orders in this period: there is nothing to compare.", {})
+        )
+    return rows
+
+
+METRIC = Metric(
+    name="channel_comparison",
+    title="Channels compared",
+    version=1,
+    definition=(
+        "Orders decided, of products and hours of the day in which every channel of the period has"
+        " orders; the rates are weighted alike (by the orders of all channels in a cell), so that a"
+        " channel's mix does not count. Fee rate: of payments not refunded. Intervals of 95 %: Wilson's"
+        " for the rate, order statistics for medians. Latency: from the last submission to the"
+        " payment. Refund time: from the request to the refund."
+    ),
+    needs=(("checkout_log",), ("notification_log", "trade_bill")),
+    fields=(
+        "channel", "orders", "cells", "rate", "low", "high", "p50_s", "p50_low_s", "p50_high_s",
+        "fee_rate", "refund_p50_s", "refund_p50_low_s", "refund_p50_high_s",
+    ),
+    answer=_answer,
+    dimensions=("product", "client", "store", "campaign", "channel"),
+)

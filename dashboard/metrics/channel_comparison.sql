@@ -1,0 +1,64 @@
+-- One row per channel: success, latency, fee and refund time on the products and hours all have in common.
+with
+orders as (
+    select
+        channel,
+        coalesce(product, '') as product,
+        hour(shop_time(ordered_at)) as hour,
+        paid_at is not null as is_paid,
+        channel_ms,
+        if(refunded_fen = 0, fee_fen, null) as fee_fen,
+        receipt_fen
+    from lake.trade
+    where
+        ordered_at >= utc_time($first_hour::timestamp)
+        and ordered_at < utc_time($last_hour::timestamp + interval 1 hour)
+        and due_at <= $as_of::timestamp
+        {filters}
+),
+channels as (select count(distinct channel) as channels from orders),
+cells as (
+    select product, hour, count(*) as weight
+    from orders
+    group by product, hour
+    having count(distinct channel) = (select channels from channels)
+),
+by_cell as (
+    select channel, product, hour, any_value(weight) as weight, count(*) as n,
+        count(*) filter (where is_paid) as paid
+    from orders inner join cells using (product, hour)
+    group by channel, product, hour
+),
+rates as (
+    select
+        channel, sum(n)::bigint as orders, count(*) as cells,
+        sum(weight * paid / n) / sum(weight) as rate,
+        sum(power(weight, 2) * (paid / n) * (1 - paid / n) / n) / power(sum(weight), 2) as variance
+    from by_cell
+    group by channel
+),
+spans as (
+    select
+        channel,
+        list_sort(list(channel_ms) filter (where channel_ms >= 0)) as paying,
+        sum(fee_fen) filter (where receipt_fen > 0) as fee_fen,
+        sum(receipt_fen) filter (where receipt_fen > 0 and fee_fen is not null) as base_fen
+    from orders inner join cells using (product, hour)
+    group by channel
+),
+backs as (
+    select refund.channel, list_sort(list(refund_ms) filter (where refund_ms >= 0)) as refunding
+    from lake.refund as refund
+    inner join cells
+        on coalesce(refund.product, '') = cells.product
+        and hour(shop_time(refund.ordered_at)) = cells.hour
+    where
+        refunded_at >= utc_time($first_hour::timestamp)
+        and refunded_at < utc_time($last_hour::timestamp + interval 1 hour)
+    group by refund.channel
+)
+select rates.*, spans.* exclude (channel), backs.refunding
+from rates
+inner join spans using (channel)
+left join backs using (channel)
+order by channel

@@ -1,0 +1,83 @@
+"""The reconciliation's work queue: open items with what people can do about them, and missing bills."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from dashboard.reconciling import MISSING, SHOWN, act, may, missing_bills, next_step, open_items
+from dashboard.screens import parts
+from dashboard.screens.bar import View
+from dashboard.screens.files import table_menu
+from dashboard.services import Services
+from dashboard.wording.tables import word
+from loaders.errors import MdashError
+
+_ACTS = {
+    "open": ("explain", "propose", "assign"), "explained": ("reopen", "assign"),
+    "write_off_proposed": ("approve", "decline"), "written_off": ("reopen",),
+}
+_LISTED = tuple("handling" if name == "state" else name for name in SHOWN)
+LABELS = {
+    "assign": "Assign", "explain": "Explain", "propose": "Propose to write off",
+    "approve": "Approve the write-off", "decline": "Decline", "reopen": "Open again",
+}
+
+
+def queue(services: Services, view: View) -> None:
+    """Open items; the chosen one with its trade and what can be done about it."""
+    say = services.say
+    rows = open_items(services, view.question)
+    parts.section(services, "Open items")
+    if not rows:
+        st.caption(say("Nothing is open."))
+        return
+    picked = parts.rows_table(services, rows, _LISTED, "items", selectable=True)
+    table_menu(services, rows, _LISTED, "items", "Open items", view.question)
+    if picked is None:
+        st.caption(say("Select a row to work on it."))
+    else:
+        _item(services, rows[picked])
+
+
+def _item(services: Services, row: dict[str, Any]) -> None:
+    say = services.say
+    with st.container(border=True):
+        st.markdown(f"**{word(row['class'], say)} · {word(row['handling'], say)}**")
+        if row["order_no"]:
+            told = next_step(services, row)
+            if told:
+                st.markdown(say("Next: {action}", action=told))
+            parts.trade_link(services, row["order_no"], say("To the trade"))
+        possible = [name for name in _ACTS[row["state"]] if may(services, name)]
+        if not possible:
+            st.caption(say("Your role cannot change items."))
+            return
+        words = st.text_input(
+            say("What was found, or who looks after it"), key=f"words-{row['item']}", max_chars=500
+        )
+        with st.container(horizontal=True):
+            for name in possible:
+                if st.button(say(LABELS[name]), key=f"{name}-{row['item']}"):
+                    _do(services, name, row, words)
+
+
+def missing(services: Services, view: View) -> None:
+    """Days whose bill nobody loaded yet, and what waits for it."""
+    rows = missing_bills(services, view.question)
+    if not rows:
+        return
+    parts.section(services, "Bills not loaded yet")
+    parts.rows_table(services, rows, MISSING, "missing-bills")
+    table_menu(services, rows, MISSING, "missing-bills", "Bills not loaded yet", view.question)
+    parts.link(services, "data", services.say("Load them"))
+
+
+def _do(services: Services, name: str, row: dict[str, Any], words: str) -> None:
+    try:
+        act(services, name, row, words)
+    except MdashError as error:
+        st.error(services.say(error.template, **error.values), icon=":material/error:")
+        return
+    st.rerun()

@@ -1,0 +1,88 @@
+"""The month-end pack, the screen's work queue and `mdash items`, on the broken shop."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from datetime import timedelta
+from hashlib import sha256
+from pathlib import Path
+
+import openpyxl
+import pytest
+
+from dashboard import month_end, reconciling
+from dashboard.identity.rights import ROLES, Person
+from dashboard.metrics.question import Question
+from dashboard.services import Services
+from loaders.errors import Forbidden, RefusedInput
+from loaders.settings import load_settings
+from tests.conftest import LAST_DAY, run_mdash
+from tests.reconciliation.shop import FIRST_DAY, Shop
+
+QUESTION = Question(FIRST_DAY, LAST_DAY)
+
+
+@pytest.fixture
+def services(broken_home: Path, tmp_path: Path) -> Services:
+    home = Path(shutil.copytree(broken_home, tmp_path / "home"))
+    return Services(load_settings(home), language="en", person=Person("anna", ROLES["approver"]))
+
+
+def test_the_pack_holds_sums_open_items_and_what_it_was_made_of(
+    services: Services, broken: Shop
+) -> None:
+    content = month_end.made(services, QUESTION, "xlsx")
+    book = openpyxl.load_workbook(io.BytesIO(content), read_only=True)
+    sheets = {sheet.title: [list(row) for row in sheet.iter_rows(values_only=True)] for sheet in book}
+    sums = sheets["From ours to the bill"]
+    assert {row[-1] for row in sums[1:]} == {0}
+    assert len(sheets["Open items"]) - 1 == len(reconciling.open_items(services, QUESTION))
+    signatures = {row[-1] for row in sheets["Loads used"][1:]}
+    used = {
+        sha256(content).hexdigest() for name, content in broken.files.items()
+        if FIRST_DAY.isoformat() <= name.split(".")[0][-10:] <= LAST_DAY.isoformat()
+    }
+    assert signatures == used
+
+
+@pytest.mark.slow
+def test_the_pack_is_a_pdf_too(services: Services, tmp_path: Path) -> None:
+    month_end.save_pack(services, QUESTION, tmp_path / "pack.pdf")
+    assert (tmp_path / "pack.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_who_may_not_export_takes_no_pack(services: Services) -> None:
+    services.person = Person("vera", ROLES["viewer"])
+    with pytest.raises(Forbidden):
+        month_end.made(services, QUESTION, "xlsx")
+
+
+def test_an_item_is_explained_and_shown_so(services: Services) -> None:
+    items = reconciling.open_items(services, QUESTION)
+    assert {item["state"] for item in items} == {"open"}
+    urgent = {(item["day"], item["age"], item["sla"]) for item in items if item["class"] == "short"}
+    middle = LAST_DAY - timedelta(days=3)
+    assert urgent == {(LAST_DAY, 1, "sla_due"), (middle, 4, "sla_overdue")}
+    chosen = next(item for item in items if item["class"] == "short")
+    reconciling.act(services, "assign", chosen, "ben")
+    reconciling.act(services, "explain", chosen, "The buyer paid in cash.")
+    again = {item["item"]: item for item in reconciling.open_items(services, QUESTION)}
+    shown = again[chosen["item"]]
+    assert (shown["state"], shown["owner"], shown["note"]) == (
+        "explained", "ben", "The buyer paid in cash."
+    )
+    with pytest.raises(RefusedInput):
+        reconciling.item(services, "0" * 16)
+
+
+@pytest.mark.slow
+def test_items_are_listed_and_worked_on_in_a_terminal(broken_home: Path, tmp_path: Path) -> None:
+    home = Path(shutil.copytree(broken_home, tmp_path / "home"))
+    period = ("--from", FIRST_DAY.isoformat(), "--to", LAST_DAY.isoformat())
+    listed = run_mdash(home, "items", "list", *period, "--json").json()["items"]
+    number = next(item["item"] for item in listed if item["class"] == "duplicate")
+    assert run_mdash(home, "items", "do", "propose", number, "--words", "Given back.").code == 0
+    assert run_mdash(home, "items", "do", "approve", number).code == 4
+    listed = run_mdash(home, "items", "list", *period, "--json").json()["items"]
+    assert next(i["state"] for i in listed if i["item"] == number) == "write_off_proposed"

@@ -1,0 +1,54 @@
+"""Settlement, Reconciliation and Channels on a shop whose books are broken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import LAST_DAY, run_mdash
+from tests.reconciliation.shop import shop
+from tests.screens.test_screens import draw, words
+
+
+@pytest.fixture(autouse=True)
+def _home_variable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """The app draws its first page when it is first imported: an empty one."""
+    import streamlit as st
+
+    draw(tmp_path / "nothing", "settlement", monkeypatch)
+
+    st.cache_resource.clear()
+    monkeypatch.delenv("MDASH_HOME", raising=False)
+    yield
+    st.cache_resource.clear()
+
+
+@pytest.fixture(scope="module")
+def broken_home(tmp_path_factory: pytest.TempPathFactory, channel_key: bytes) -> Path:
+    return shop(channel_key).home(tmp_path_factory.mktemp("screens"), channel_key)
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("screen", ["settlement", "reconciliation", "channels"])
+def test_a_broken_shop_in_both_languages(
+    broken_home: Path, screen: str, language: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    test = draw(broken_home, screen, monkeypatch, lang=language)
+    shown = words(test)
+    if screen == "reconciliation":
+        assert ("分文不差。" if language == "zh" else "The sum comes out to the fen.") in shown
+    assert len(test.title) == 1
+
+
+def test_the_cards_are_the_metrics_numbers(
+    broken_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    period = ("--from", (LAST_DAY - timedelta(days=29)).isoformat(), "--to", LAST_DAY.isoformat())
+    [row] = run_mdash(broken_home, "metric", "waterfall", *period, "--format", "json").json()["rows"]
+    test = draw(broken_home, "settlement", monkeypatch, lang="en")
+    shown = {card.label: card.value for card in test.metric}
+    assert shown["Fees"] == f"¥{row['fee_fen'] / 100:,.2f}"
+    assert shown["Net"] == f"¥{row['net_fen'] / 100:,.2f}"
