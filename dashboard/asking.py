@@ -40,8 +40,11 @@ def poll_document(services: Services) -> tuple[Document, int]:
     channels = polling.can_be_asked(services.settings)
     if not channels:
         raise ConfigurationError(
-            "No channel can be asked: set gateway_url and app_private_key_file under"
-            " [channels.alipay] in mdash.toml."
+            "No channel can be asked: set {settings} in mdash.toml.",
+            settings=" / ".join(
+                f"[channels.{name}] {channel.address_setting}, {channel.key_setting}"
+                for name, channel in CHANNELS.items() if channel.remote
+            ),
         )
     polled = polling.poll(services.settings, channels, budget=polling.BY_HAND, every=True)
     _record_all(services, [(item.order.channel, item.order.order_no) for item in polled.asked])

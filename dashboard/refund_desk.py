@@ -21,7 +21,7 @@ from dashboard.operations.ledger import now
 from dashboard.operations.policy import fen_of_text
 from dashboard.operations.refunds import Refund, Refunds, Standing, State
 from dashboard.wording import translate
-from loaders.errors import Forbidden, MdashError, RefusedInput
+from loaders.errors import ConfigurationError, Forbidden, MdashError, RefusedInput
 from loaders.store.reader import Row
 
 MOVING = frozenset({"reserved", "submitting"})
@@ -44,7 +44,8 @@ class RefundDesk:
         found = self._refunds.standing(person, trade["channel"], trade["order_no"])
         try:
             person.demand("refund", trade["store"], any_store=False)
-        except Forbidden as error:
+            self._refunds.check_channel(trade["channel"])
+        except (Forbidden, ConfigurationError) as error:
             return replace(found, why_not=found.why_not or error)
         return found
 

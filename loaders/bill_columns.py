@@ -257,15 +257,15 @@ def _shifted(local: pa.Array, offset_us: int) -> pa.Array:
 
 def _masked(cell: pa.DictionaryArray, cards: set[int]) -> pa.Array:
     """Free text without what is personal; rows with a full card number are added to `cards`."""
-    hits = np.flatnonzero(pc.match_substring_regex(cell.dictionary, HINT).to_numpy(False))
-    if not len(hits):
+    hits = pc.indices_nonzero(pc.match_substring_regex(cell.dictionary, HINT)).to_pylist()
+    if not hits:
         return cell
     found = cell.dictionary.to_pylist()
-    bad = [code for code in hits.tolist() if holds_card(found[code])]
+    bad = [code for code in hits if holds_card(found[code])]
     if bad:
         held = pc.is_in(cell.indices, value_set=whole_numbers(np.array(bad)).cast(cell.indices.type))
-        cards.update(np.flatnonzero(held.to_numpy(False)).tolist())
-    for code in hits.tolist():
+        cards.update(pc.indices_nonzero(held).to_pylist())
+    for code in hits:
         found[code] = mask_personal(found[code])
     return pa.DictionaryArray.from_arrays(cell.indices, texts(found))
 

@@ -363,8 +363,8 @@ def _read_log(
             return stage(content.path, _new_load(path, report, kind, None), settings, work)
     raise RefusedInput(
         "This is no bill, notification log or checkout log that mdash knows. Give it Alipay's"
-        " 业务明细 or 账务明细 or WeChat Pay's 交易账单 or 资金账单 as downloaded, a notification log,"
-        " or a checkout log."
+        " 业务明细 or 账务明细, WeChat Pay's 交易账单 or 资金账单, UnionPay's ZM or ZME file as"
+        " downloaded, a notification log, or a checkout log."
     )
 
 

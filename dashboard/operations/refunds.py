@@ -89,7 +89,7 @@ class Refunds:
         number = f"R{at:%Y%m%d%H%M%S}{token_hex(5)}" if refund_no is None else refund_no
         policy.checked_number(number)
         policy.checked_amount(amount_fen)
-        self._check_keys(order.channel)
+        self.check_channel(order.channel)
         made = Refund(
             refund_no=number, channel=order.channel, order_no=order.order_no, trade_no=order.trade_no,
             amount_fen=amount_fen, reason=policy.checked_reason(reason), state="reserved",
@@ -98,7 +98,7 @@ class Refunds:
         )
         return replace(made, digest=digest_of(made))
 
-    def _check_keys(self, channel: str) -> None:
+    def check_channel(self, channel: str) -> None:
         """Raises ConfigurationError for a channel that cannot be asked, before anything is recorded."""
         if not self._is_given:
             remote.shared(self.settings).keys(channel)
@@ -157,7 +157,7 @@ class Refunds:
         with self._refusals(person, refund_no):
             asked = self.one(refund_no)
             order = self._order(asked.channel, asked.order_no)
-            self._check_keys(asked.channel)
+            self.check_channel(asked.channel)
             with self.ledger.transaction() as connection:
                 refund = refund_rows.one(connection, refund_no)
                 approving.check_approver(person, refund)

@@ -11,7 +11,8 @@ import streamlit as st
 from dashboard.metrics.question import NAMED_DIMENSIONS, Question
 from dashboard.services import Services
 from dashboard.wording.formats import plain
-from dashboard.wording.labels import FIELDS
+from dashboard.wording.labels import FIELDS, WORDED
+from dashboard.wording.tables import word
 
 DEFAULT_DAYS = 30
 COMPARISONS = {"previous": "the period before", "weeks": "4 weeks before", "none": "nothing"}
@@ -47,7 +48,10 @@ def filter_bar(services: Services) -> View:
         where = _dimensions(services)
     filters = {name: found for name, found in where.items() if found}
     if filters:
-        listed = [f"{say(FIELDS[name])}: {plain(', '.join(found))}" for name, found in filters.items()]
+        listed = [
+            f"{say(FIELDS[name])}: {plain(', '.join(_worded(services, name, item) for item in found))}"
+            for name, found in filters.items()
+        ]
         st.caption(say("Only {filters}", filters=" · ".join(listed)))
     question = Question(*_period(days, first, last), (), filters)
     return View(question, _earlier(question, compare))
@@ -91,12 +95,31 @@ def _dimensions(services: Services) -> dict[str, list[str]]:
     label = say("Filters ({count})", count=chosen) if chosen else say("Filters")
     with st.popover(label, icon=":material/tune:"):
         return {
-            name: st.multiselect(
+            name: _worded_choice(services, name, choices[name]) if name in WORDED else st.multiselect(
                 say(FIELDS[name]), choices[name], key=name, bind="query-params",
                 placeholder=say("all"),
             )
             for name in NAMED_DIMENSIONS
         }
+
+
+def _worded_choice(services: Services, name: str, choices: list[str]) -> list[str]:
+    """What to narrow by, in words. Bound by hand: a bound box writes its worded options into the URL."""
+    given = st.query_params.get_all(name)
+    asked = [] if name in st.session_state else [item for item in given if item in choices]
+    chosen = st.multiselect(
+        services.say(FIELDS[name]), choices, key=name, persist_state="session",
+        default=asked or None, placeholder=services.say("all"),
+        format_func=lambda item: _worded(services, name, item),
+    )
+    if chosen != given:
+        st.query_params[name] = chosen
+    return chosen
+
+
+def _worded(services: Services, name: str, item: str) -> str:
+    """A choice as people read it."""
+    return word(item, services.say) if name in WORDED else item
 
 
 def _period(days: Any, first: date, last: date) -> tuple[date, date]:

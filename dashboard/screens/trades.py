@@ -21,7 +21,7 @@ from dashboard.wording.tables import word
 
 _LISTED = (
     "order_no", "trade_no", "created_at", "amount_fen", "outcome", "paid_at", "refunded_fen",
-    "product", "client", "store", "campaign", "failure_code", "billed_on",
+    "channel", "product", "client", "store", "campaign", "failure_code", "billed_on",
 )
 
 

@@ -42,6 +42,14 @@ def test_loaders_never_import_the_dashboard_or_streamlit() -> None:
         assert not {name for name in who_imports(forbidden) if name.startswith("loaders")}
 
 
+def test_loaders_never_have_arrow_import_pandas() -> None:
+    """Each of these does so wherever it is installed: a second and 60 MB for every load."""
+    costly = ("pa.array(", "pa.scalar(", ".to_numpy(", ".to_pandas(")
+    for path in (ROOT / "loaders").rglob("*.py"):
+        code = path.read_text("utf-8")
+        assert not [name for name in costly if name in code], path
+
+
 @pytest.mark.parametrize(
     ("library", "rooms"),
     [

@@ -20,7 +20,7 @@ from dashboard.operations.ledger import Ledger, now
 from dashboard.operations.policy import Order
 from dashboard.operations.refunds import Refund, Refunds
 from dashboard.operations.resolve import judge_question
-from loaders.errors import MdashError
+from loaders.errors import ConfigurationError, MdashError
 from loaders.records import Answer, CodeMeaning, Outcome, RefundState
 from loaders.remote import Remote
 from sample_data.gateway.gateway import Clock, china_now
@@ -200,6 +200,15 @@ def test_cancelling_a_payment_that_was_made_is_refused(desk: Desk) -> None:
     platform.books.pay(platform.books.trade("M3"), china_now())
     assert cancel.cancel(desk.refunds, OMAR, "wechatpay", "M3").state == "refused"
     assert platform.books.trade("M3").state == "SUCCESS"
+
+
+def test_a_channel_that_only_has_bills_is_told_before_anything_is_recorded(desk: Desk) -> None:
+    with closing(Ledger(desk.shop.settings)) as ledger:
+        own = Refunds(desk.shop.settings, None, ledger, books=desk)  # type: ignore[arg-type]
+        with pytest.raises(ConfigurationError):
+            own.request(OMAR, "unionpay", "M1", 100, "broken")
+        assert own.refunds() == []
+        own.check_channel("wechatpay")
 
 
 def state(name: str, *, is_known: bool) -> Answer[RefundState]:
