@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
+from random import Random
 
 from sample_data.files import Line, bill_lines
 from sample_data.merchant import Order, Refund
@@ -73,6 +74,21 @@ def plant(kept: Books, first_day: date, last_day: date) -> Books:
     _before_the_log(kept, chosen[0].order, first_day)
     _withdrawn(kept, chosen[0].order, middle)
     return kept
+
+
+def scatter(kept: Books, first_day: date, last_day: date, count: int, seed: int) -> Books:
+    """So many breaks, chosen at random, each of a payment of its own between these days."""
+    chance = Random(seed)
+    days = [first_day + timedelta(days=at) for at in range((last_day - first_day).days + 1)]
+    lines = [line for day in days for line in _quiet(kept, day)]
+    for line in chance.sample(lines, count):
+        put = chance.choice((*_BREAKS, _at_night))
+        put(kept, line)
+    return kept
+
+
+def _at_night(kept: Books, line: Line) -> None:
+    _night(kept, line, line.at.date())
 
 
 def _quiet(kept: Books, day: date) -> list[Line]:
