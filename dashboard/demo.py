@@ -32,6 +32,8 @@ language = "{language}"
 approval_above = "100.00"
 
 """
+_TERMS = """fee_rate = "0.006"
+"""
 _PORT = 8600
 
 
@@ -80,7 +82,7 @@ def _make_home(home: Path, language: str, orders: int, last_day: date) -> bytes:
     gateway.base_url = f"http://127.0.0.1:{_PORT}"
     document = write_description(gateway, folder, home)
     (home / "mdash.toml").write_text(
-        _SHOP.format(language=language) + TOML.format(**document), "utf-8"
+        _SHOP.format(language=language) + TOML.format(**document) + _TERMS, "utf-8"
     )
     return (folder / CHANNEL_PRIVATE).read_bytes()
 
@@ -133,6 +135,7 @@ def _fill(settings: Settings, folder: Path, key: bytes, merchant: Merchant) -> N
         write_files(
             merchant, folder, key,
             lambda share: tell(0.4 * share),
+            is_broken=True,
         )
         reports = load_paths(
             settings,

@@ -87,6 +87,16 @@ def scatter(kept: Books, first_day: date, last_day: date, count: int, seed: int)
     return kept
 
 
+def plant_week(kept: Books, last_day: date) -> Books:
+    """A break of each kind within the last week, as far as it has payments; not on its last days."""
+    week = [last_day - timedelta(days=at) for at in range(2, 7)]
+    lines = [line for day in week for line in _quiet(kept, day)]
+    Random(1).shuffle(lines)
+    for put, line in zip((*_BREAKS, _at_night), lines, strict=False):
+        put(kept, line)
+    return kept
+
+
 def _at_night(kept: Books, line: Line) -> None:
     _night(kept, line, line.at.date())
 
@@ -94,7 +104,7 @@ def _at_night(kept: Books, line: Line) -> None:
 def _quiet(kept: Books, day: date) -> list[Line]:
     """Payments of a day that were told and are never refunded."""
     return [
-        line for line in kept.billed[day]
+        line for line in kept.billed.get(day, [])
         if line.refund is None and line.order.received_at and not line.order.refunds
     ]
 

@@ -18,11 +18,23 @@ _ACTS = {
     "open": ("explain", "propose", "assign"), "explained": ("reopen", "assign"),
     "write_off_proposed": ("approve", "decline"), "written_off": ("reopen",),
 }
+_UNDONE = ("open", "write_off_proposed")
 _LISTED = tuple("handling" if name == "state" else name for name in SHOWN)
 LABELS = {
     "assign": "Assign", "explain": "Explain", "propose": "Propose to write off",
     "approve": "Approve the write-off", "decline": "Decline", "reopen": "Open again",
 }
+
+
+def standing(services: Services, view: View) -> None:
+    """How much is open, before anything else."""
+    rows = [row for row in open_items(services, view.question) if row["state"] in _UNDONE]
+    st.markdown(services.say(
+        "**{count}** items are open, **{overdue}** of them overdue; **{bills}** bills are not loaded"
+        " yet.",
+        count=len(rows), overdue=sum(row["sla"] == "sla_overdue" for row in rows),
+        bills=len(missing_bills(services, view.question)),
+    ))
 
 
 def queue(services: Services, view: View) -> None:
