@@ -32,6 +32,8 @@ language = "{language}"
 approval_above = "100.00"
 
 """
+_TERMS = """fee_rate = "0.006"
+"""
 _PORT = 8600
 
 
@@ -86,7 +88,8 @@ def _make_home(
     document = write_description(gateway, folder, home)
     platform, shop = wechat.open_platform(home / wechat.FOLDER, orders, last_day)
     (home / "mdash.toml").write_text(
-        _SHOP.format(language=language) + TOML.format(**document) + wechat.settings_of(platform),
+        _SHOP.format(language=language) + TOML.format(**document) + _TERMS
+        + wechat.settings_of(platform) + _TERMS,
         "utf-8",
     )
     return (folder / CHANNEL_PRIVATE).read_bytes(), lambda folder: write_shop(
@@ -147,6 +150,7 @@ def _fill(settings: Settings, folder: Path, key: bytes, merchant: Merchant) -> N
         write_files(
             merchant, folder, key,
             lambda share: tell(0.4 * share),
+            is_broken=True,
         )
         reports = load_paths(
             settings,

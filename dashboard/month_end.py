@@ -28,8 +28,8 @@ _METRICS = (
     ("reconciliation", ()), ("account_reconciliation", ()), ("money_in_transit", ("channel",)),
     ("fee_rate", ("channel",)), ("balance_roll", ()),
 )
-_ITEMS = ("day", "bill", "class", "order_no", "our_fen", "bill_fen", "amount_fen", "age", "sla",
-          "handling", "owner", "note", "proposed_by", "approved_by")
+_ITEMS = ("day", "channel", "bill", "class", "kind", "order_no", "our_fen", "bill_fen",
+          "amount_fen", "age", "sla", "handling", "owner", "note", "proposed_by", "approved_by")
 _LOADS = ("load_id", "file", "channel", "kind", "account", "first_day", "last_day", "rows",
           "exported_at", "sha256")
 _LOADS_USED = """
@@ -79,8 +79,8 @@ def pack(services: Services, question: Question, link: str = "") -> Pack:
         Sheet(say(answer.metric.title), answer.rows, (*answer.question.by, *answer.metric.fields))
         for answer in answers
     ]
-    sheets.insert(2, Sheet(say("Open items"), open_items(services, question), _ITEMS))
-    sheets.insert(3, Sheet(say("Bills not loaded yet"), missing_bills(services, question), MISSING))
+    sheets.insert(4, Sheet(say("Open items"), open_items(services, question), _ITEMS))
+    sheets.insert(5, Sheet(say("Bills not loaded yet"), missing_bills(services, question), MISSING))
     sheets.append(Sheet(say("Loads used"), loads_used(services, question), _LOADS))
     told = of_answers(
         services, answers, link=link, title=say("Month-end pack"), name="month-end"
@@ -143,4 +143,4 @@ def _pdf(services: Services, found: Pack) -> bytes:
     from dashboard.exports.pages import Listing, page_pdf
 
     parts = [Listing(item.title, item.rows, item.names) for item in found.sheets]
-    return page_pdf(parts, found.told, services)
+    return page_pdf(parts, found.told, services, is_wide=True)

@@ -25,8 +25,8 @@ ACTS: Mapping[str, Callable[..., work.Work]] = {
 }
 WITH_WORDS = ("assign", "explain", "propose")
 SHOWN = (
-    "day", "bill", "class", "kind", "order_no", "our_fen", "bill_fen", "amount_fen", "age", "sla",
-    "state", "owner", "note", "channel", "item",
+    "day", "bill", "class", "kind", "amount_fen", "sla", "state", "order_no", "our_fen", "bill_fen",
+    "age", "owner", "note", "channel", "item",
 )
 MISSING = ("day", "channel", "bill", "items", "amount_fen", "age", "sla")
 _HARMLESS = ", ".join(f"'{name}'" for name in (*SETTLED, WAITING))

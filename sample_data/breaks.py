@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
+from random import Random
 
 from sample_data.files import Line, bill_lines
 from sample_data.merchant import Order, Refund
@@ -75,10 +76,35 @@ def plant(kept: Books, first_day: date, last_day: date) -> Books:
     return kept
 
 
+def scatter(kept: Books, first_day: date, last_day: date, count: int, seed: int) -> Books:
+    """So many breaks, chosen at random, each of a payment of its own between these days."""
+    chance = Random(seed)
+    days = [first_day + timedelta(days=at) for at in range((last_day - first_day).days + 1)]
+    lines = [line for day in days for line in _quiet(kept, day)]
+    for line in chance.sample(lines, count):
+        put = chance.choice((*_BREAKS, _at_night))
+        put(kept, line)
+    return kept
+
+
+def plant_week(kept: Books, last_day: date) -> Books:
+    """A break of each kind within the last week, as far as it has payments; not on its last days."""
+    week = [last_day - timedelta(days=at) for at in range(2, 7)]
+    lines = [line for day in week for line in _quiet(kept, day)]
+    Random(1).shuffle(lines)
+    for put, line in zip((*_BREAKS, _at_night), lines, strict=False):
+        put(kept, line)
+    return kept
+
+
+def _at_night(kept: Books, line: Line) -> None:
+    _night(kept, line, line.at.date())
+
+
 def _quiet(kept: Books, day: date) -> list[Line]:
     """Payments of a day that were told and are never refunded."""
     return [
-        line for line in kept.billed[day]
+        line for line in kept.billed.get(day, [])
         if line.refund is None and line.order.received_at and not line.order.refunds
     ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -323,20 +323,27 @@ def write_files(
     channel_key: bytes,
     progress: Progress | None = None,
     daily_from: date | None = None,
+    is_broken: bool = False,
 ) -> list[Order]:
     """Write every file of the merchant below `folder`; returns the orders they tell of.
 
     Bills come by month, and day by day from `daily_from` on (default: the last month's first day).
+    Where `is_broken`, the last week's books have a break of each kind.
     """
+    from sample_data.breaks import books, plant_week
+
     tell = progress or (lambda _: None)
-    orders = list(merchant.orders())
+    kept = books(merchant.orders())
+    if is_broken:
+        plant_week(kept, merchant.last_day)
+    orders = kept.told
     for name in ("checkout", "notifications", "bills"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     tell(0.1)
     _write_checkout(orders, folder / "checkout")
     tell(0.2)
     _write_notifications(orders, folder / "notifications", channel_key, tell)
-    _write_bills(merchant, orders, folder / "bills", daily_from)
+    _write_bills(merchant, kept.billed, kept.moved, folder / "bills", daily_from)
     tell(1.0)
     return orders
 
@@ -387,18 +394,21 @@ def _spans(merchant: Merchant, daily_from: date) -> Iterator[tuple[date, date, s
         first += timedelta(days=1)
 
 
+def _of_days(days: Mapping[date, list[Line]], first: date, last: date) -> list[Line]:
+    """Lines of inclusive days, in time order."""
+    spanned = [first + timedelta(days=at) for at in range((last - first).days + 1)]
+    return [line for day in spanned for line in sorted(days.get(day, []), key=lambda line: line.at)]
+
+
 def _write_bills(
-    merchant: Merchant, orders: Sequence[Order], folder: Path, daily_from: date | None
+    merchant: Merchant, billed: Mapping[date, list[Line]], moved: Mapping[date, list[Line]],
+    folder: Path, daily_from: date | None,
 ) -> None:
-    days = bill_lines(orders)
     spans = _spans(merchant, daily_from or merchant.last_day.replace(day=1))
     balance = 10_000_00
     for first, last, stamp in spans:
-        lines = [
-            line
-            for at in range((last - first).days + 1)
-            for line in days.get(first + timedelta(days=at), [])
-        ]
+        lines = _of_days(billed, first, last)
+        movements = _of_days(moved, first, last)
         bill_zip(
             folder / f"{ACCOUNT}_{stamp}.csv.zip",
             [
@@ -408,6 +418,6 @@ def _write_bills(
         )
         bill_zip(
             folder / f"{ACCOUNT}_{stamp}_account.csv.zip",
-            [(f"{ACCOUNT}_{stamp}_账务明细.csv", account_bill(first, last, lines, balance))],
+            [(f"{ACCOUNT}_{stamp}_账务明细.csv", account_bill(first, last, movements, balance))],
         )
-        balance += sum(fen for line in lines for _, fen in line.moves)
+        balance += sum(fen for line in movements for _, fen in line.moves)

@@ -32,7 +32,8 @@ tr {{ break-inside: avoid; }}
 th, td {{ border-bottom: 0.2mm solid #cbd5e1; padding: 0.8mm 1.2mm; text-align: left;
   overflow-wrap: anywhere; vertical-align: top; }}
 th {{ background: #e2e8f0; }}
-.number {{ text-align: right; font-variant-numeric: tabular-nums; overflow-wrap: normal; }}
+.number {{ text-align: right; font-variant-numeric: tabular-nums; overflow-wrap: normal;
+  white-space: nowrap; }}
 .told {{ margin-top: 8mm; border-top: 0.3mm solid #94a3b8; padding-top: 2mm; font-size: 8pt; }}
 """
 
@@ -57,12 +58,16 @@ class Listing:
 Part = Chart | Listing
 
 
-def page_pdf(parts: Sequence[Part], told: Provenance, audience: Audience) -> bytes:
+def page_pdf(
+    parts: Sequence[Part], told: Provenance, audience: Audience, *, is_wide: bool = False
+) -> bytes:
     """The parts one below another, each with its title; every row of every table is printed."""
+
+    style = _STYLE.replace("portrait", "landscape") if is_wide else _STYLE
 
     async def draw(chrome: Kaleido) -> bytes:
         body = [await _part(chrome, part, audience) for part in parts]
-        html = _html(body, told, audience)
+        html = _html(body, told, audience, style)
         async with browser.page(chrome, html) as tab:
             return await browser.printed(tab, _footer(told, audience))
 
@@ -114,7 +119,7 @@ def _cell(column: Column, value: Any, worded: Any, audience: Audience) -> str:
     return number(value, audience.language) if column.shape == "count" else str(worded)
 
 
-def _html(body: Sequence[str], told: Provenance, audience: Audience) -> str:
+def _html(body: Sequence[str], told: Provenance, audience: Audience, style: str = _STYLE) -> str:
     say = audience.say
     filters = in_a_line(told.filters(say), say)
     meanings = [
@@ -126,7 +131,7 @@ def _html(body: Sequence[str], told: Provenance, audience: Audience) -> str:
     )
     return (
         f'<!doctype html><html lang="{audience.language}"><head><meta charset="utf-8">'
-        f"<title>{escape(told.title)}</title><style>{_STYLE}</style></head><body>"
+        f"<title>{escape(told.title)}</title><style>{style}</style></head><body>"
         f"<h1>{escape(told.title)}</h1><p>{escape(filters)}</p>{''.join(body)}"
         f'<section class="told">{origin}</section></body></html>'
     )

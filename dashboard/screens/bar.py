@@ -8,11 +8,11 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.metrics.question import NAMED_DIMENSIONS, Question
+from dashboard.metrics.question import Question
+from dashboard.screens.filters import dimensions, worded
 from dashboard.services import Services
 from dashboard.wording.formats import plain
-from dashboard.wording.labels import FIELDS, WORDED
-from dashboard.wording.tables import word
+from dashboard.wording.labels import FIELDS
 
 DEFAULT_DAYS = 30
 COMPARISONS = {"previous": "the period before", "weeks": "4 weeks before", "none": "nothing"}
@@ -45,11 +45,11 @@ def filter_bar(services: Services) -> View:
         )
         _presets(services, last)
         compare = _comparison(services)
-        where = _dimensions(services)
+        where = dimensions(services)
     filters = {name: found for name, found in where.items() if found}
     if filters:
         listed = [
-            f"{say(FIELDS[name])}: {plain(', '.join(_worded(services, name, item) for item in found))}"
+            f"{say(FIELDS[name])}: {plain(', '.join(worded(services, name, item) for item in found))}"
             for name, found in filters.items()
         ]
         st.caption(say("Only {filters}", filters=" · ".join(listed)))
@@ -86,40 +86,6 @@ def _presets(services: Services, last: date) -> None:
         say("Last days"), _PRESETS, key="preset", on_change=take, label_visibility="collapsed",
         format_func=lambda days: say("{count} d", count=days),
     )
-
-
-def _dimensions(services: Services) -> dict[str, list[str]]:
-    say = services.say
-    choices = services.choices()
-    chosen = sum(bool(st.session_state.get(name)) for name in NAMED_DIMENSIONS)
-    label = say("Filters ({count})", count=chosen) if chosen else say("Filters")
-    with st.popover(label, icon=":material/tune:"):
-        return {
-            name: _worded_choice(services, name, choices[name]) if name in WORDED else st.multiselect(
-                say(FIELDS[name]), choices[name], key=name, bind="query-params",
-                placeholder=say("all"),
-            )
-            for name in NAMED_DIMENSIONS
-        }
-
-
-def _worded_choice(services: Services, name: str, choices: list[str]) -> list[str]:
-    """What to narrow by, in words. Bound by hand: a bound box writes its worded options into the URL."""
-    given = st.query_params.get_all(name)
-    asked = [] if name in st.session_state else [item for item in given if item in choices]
-    chosen = st.multiselect(
-        services.say(FIELDS[name]), choices, key=name, persist_state="session",
-        default=asked or None, placeholder=services.say("all"),
-        format_func=lambda item: _worded(services, name, item),
-    )
-    if chosen != given:
-        st.query_params[name] = chosen
-    return chosen
-
-
-def _worded(services: Services, name: str, item: str) -> str:
-    """A choice as people read it."""
-    return word(item, services.say) if name in WORDED else item
 
 
 def _period(days: Any, first: date, last: date) -> tuple[date, date]:

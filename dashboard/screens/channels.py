@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import streamlit as st
+
 from dashboard.charts.money import rates_compared
 from dashboard.reconciling import of_channels
 from dashboard.screens import parts
@@ -20,13 +22,12 @@ def render(services: Services, view: View) -> None:
     compared = services.metric("channel_comparison", question)
     parts.as_of(services, compared)
     parts.notes(services, compared)
-    if not compared.rows:
-        parts.nothing(services)
-        return
     parts.section(services, "On the same products and hours", compared)
-    figure = rates_compared(compared, say)
-    parts.chart(services, figure, "channels", "On the same products and hours", question, compared)
-    parts.answer_table(services, compared, "compared", "Channels compared")
+    if compared.rows:
+        figure = rates_compared(compared, say)
+        parts.chart(services, figure, "channels", "On the same products and hours", question, compared)
+    else:
+        st.caption(say("No product and hour has orders of every channel of the period."))
     parts.section(services, "Settlement")
     settled = services.metric("waterfall", of_channels(question, "channel"))
     parts.answer_table(services, settled, "settled", "Settlement")

@@ -6,23 +6,45 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.reconciling import MISSING, SHOWN, act, may, missing_bills, next_step, open_items
+from dashboard.reconciling import (
+    MISSING,
+    SHOWN,
+    WITH_WORDS,
+    may,
+    missing_bills,
+    next_step,
+    open_items,
+)
+from dashboard.reconciling import act as work_on
 from dashboard.screens import parts
+from dashboard.screens.acting import act, said
 from dashboard.screens.bar import View
 from dashboard.screens.files import table_menu
 from dashboard.services import Services
+from dashboard.wording.formats import plain
 from dashboard.wording.tables import word
-from loaders.errors import MdashError
 
 _ACTS = {
     "open": ("explain", "propose", "assign"), "explained": ("reopen", "assign"),
     "write_off_proposed": ("approve", "decline"), "written_off": ("reopen",),
 }
+_UNDONE = ("open", "write_off_proposed")
 _LISTED = tuple("handling" if name == "state" else name for name in SHOWN)
 LABELS = {
     "assign": "Assign", "explain": "Explain", "propose": "Propose to write off",
     "approve": "Approve the write-off", "decline": "Decline", "reopen": "Open again",
 }
+
+
+def standing(services: Services, view: View) -> None:
+    """How much is open, before anything else."""
+    rows = [row for row in open_items(services, view.question) if row["state"] in _UNDONE]
+    st.markdown(services.say(
+        "**{count}** items are open, **{overdue}** of them overdue; **{bills}** bills are not loaded"
+        " yet.",
+        count=len(rows), overdue=sum(row["sla"] == "sla_overdue" for row in rows),
+        bills=len(missing_bills(services, view.question)),
+    ))
 
 
 def queue(services: Services, view: View) -> None:
@@ -50,17 +72,36 @@ def _item(services: Services, row: dict[str, Any]) -> None:
             if told:
                 st.markdown(say("Next: {action}", action=told))
             parts.trade_link(services, row["order_no"], say("To the trade"))
-        possible = [name for name in _ACTS[row["state"]] if may(services, name)]
-        if not possible:
-            st.caption(say("Your role cannot change items."))
-            return
-        words = st.text_input(
+        for label, name in (("Owner", "owner"), ("Note", "note"), ("Proposed by", "proposed_by"),
+                            ("Approved by", "approved_by")):
+            if row[name]:
+                st.caption(f"{say(label)}: {plain(row[name])}")
+        said(services, f"item-{row['item']}")
+        _acts(services, row)
+
+
+def _acts(services: Services, row: dict[str, Any]) -> None:
+    """What the reader's role may do about the item as it is drawn here."""
+    say = services.say
+    possible = [name for name in _ACTS[row["state"]] if may(services, name)]
+    if not possible:
+        st.caption(say("Your role cannot change items."))
+        return
+    if any(name in WITH_WORDS for name in possible):
+        st.text_input(
             say("What was found, or who looks after it"), key=f"words-{row['item']}", max_chars=500
         )
-        with st.container(horizontal=True):
-            for name in possible:
-                if st.button(say(LABELS[name]), key=f"{name}-{row['item']}"):
-                    _do(services, name, row, words)
+    with st.container(horizontal=True):
+        for name in possible:
+            st.button(
+                say(LABELS[name]), key=f"{name}-{row['item']}", on_click=_do,
+                args=(services, name, row),
+            )
+
+
+def _do(services: Services, name: str, row: dict[str, Any]) -> None:
+    words = str(st.session_state.get(f"words-{row['item']}") or "")
+    act(f"item-{row['item']}", lambda: work_on(services, name, row, words))
 
 
 def missing(services: Services, view: View) -> None:
@@ -72,12 +113,3 @@ def missing(services: Services, view: View) -> None:
     parts.rows_table(services, rows, MISSING, "missing-bills")
     table_menu(services, rows, MISSING, "missing-bills", "Bills not loaded yet", view.question)
     parts.link(services, "data", services.say("Load them"))
-
-
-def _do(services: Services, name: str, row: dict[str, Any], words: str) -> None:
-    try:
-        act(services, name, row, words)
-    except MdashError as error:
-        st.error(services.say(error.template, **error.values), icon=":material/error:")
-        return
-    st.rerun()

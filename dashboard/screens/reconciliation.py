@@ -10,7 +10,7 @@ from dashboard.reconciling import of_channels, only
 from dashboard.screens import parts
 from dashboard.screens.bar import View
 from dashboard.screens.month_end import month_end_menu
-from dashboard.screens.open_items import missing, queue
+from dashboard.screens.open_items import missing, queue, standing
 from dashboard.services import Services
 
 
@@ -26,6 +26,7 @@ def render(services: Services, view: View) -> None:
     if not identity.rows:
         parts.nothing(services)
         return
+    standing(services, view)
     for bill, side, title in zip(
         ("trade_bill", "account_bill"), sides, ("Against the trade bill", "Against the account bill"),
         strict=True,

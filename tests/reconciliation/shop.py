@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-from sample_data.breaks import Books, books, plant
+from sample_data.breaks import Books, books, plant, scatter
 from sample_data.files import (
     account_bill,
     checkout_events,
@@ -52,12 +52,18 @@ class Shop:
         return home
 
 
-def shop(key: bytes, *, is_broken: bool = True, size: int = 14_000) -> Shop:
-    """The shop and its files."""
+def shop(key: bytes, *, size: int = 14_000) -> Shop:
+    """The shop, broken once in every way, and its files."""
     merchant = ShortMerchant(seed=7, orders=size, last_day=LAST_DAY)
-    kept = books(merchant.orders())
-    if is_broken:
-        plant(kept, FIRST_DAY, LAST_DAY)
+    kept = plant(books(merchant.orders()), FIRST_DAY, LAST_DAY)
+    return Shop(kept, _files(kept, key))
+
+
+def random_shop(key: bytes, seed: int, count: int = 40) -> Shop:
+    """A shop of its own, broken at random between its first and its last day."""
+    merchant = ShortMerchant(seed=seed, orders=7_000, last_day=LAST_DAY)
+    day = timedelta(days=1)
+    kept = scatter(books(merchant.orders()), FIRST_DAY + day, LAST_DAY - day, count, seed)
     return Shop(kept, _files(kept, key))
 
 

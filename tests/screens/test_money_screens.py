@@ -40,6 +40,7 @@ def test_a_broken_shop_in_both_languages(
     shown = words(test)
     if screen == "reconciliation":
         assert ("分文不差。" if language == "zh" else "The sum comes out to the fen.") in shown
+        assert ("待处理 **14** 笔" if language == "zh" else "**14** items are open") in shown
     assert len(test.title) == 1
 
 

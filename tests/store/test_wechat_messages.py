@@ -219,3 +219,17 @@ def test_check_speaks_of_the_channels_in_use(mdash: Mdash, home: Path) -> None:
     assert "mchid" in ran.out + ran.err
     toml.write_text(toml.read_text("utf-8").split("[channels.wechatpay]")[0], "utf-8")
     assert mdash("check").code == 0
+
+
+def test_a_bill_line_in_another_currency_is_no_match(
+    mdash: Mdash, tmp_path: Path, private: RSAPrivateKey
+) -> None:
+    texts = [payment(private, number) for number in range(6)] + [refund(private)]
+    read_log(mdash, tmp_path / "n.jsonl", *texts)
+    load(mdash, tmp_path / "a.csv", trade_bill(LINES).replace(b"`CNY", b"`USD", 1))
+    rows = mdash("metric", "reconciliation", "--from", "2026-05-03", "--to", "2026-05-03",
+                 "--format", "json").json()["rows"]
+    assert rows == [
+        {"class": "matched", "items": 6, "amount_fen": 5000 - 400},
+        {"class": "currency_mismatch", "items": 1, "amount_fen": 1000},
+    ]
