@@ -20,7 +20,7 @@ def effects(rows: Sequence[Mapping[str, Any]], say: Say, field: str = "uplift") 
     if not names:
         return None
     is_money = field.endswith("_fen")
-    shape = ",.2f" if is_money else "+.1%"
+    shape = ",.2f" if is_money else "+,.1f"
     figure = go.Figure()
     titles = {"": say("the four weeks before"), "holdout_": say("hold-out group")}
     for side, symbol in _SIDES.items():
@@ -31,7 +31,7 @@ def effects(rows: Sequence[Mapping[str, Any]], say: Say, field: str = "uplift") 
     figure.update_yaxes(autorange="reversed", type="category", categoryarray=names)
     laid_out(figure, max(190, 2 * ROW * len(names) + 120), "closest")
     figure.update_layout(scattermode="group", showlegend=True)
-    unit = say("yuan an order") if is_money else say("percentage points of the orders")
+    unit = say("yuan an order") if is_money else say("percentage points")
     stops = [{"dtickrange": [None, None], "value": shape}]
     return figure.update_xaxes(tickformatstops=stops, tickformat=shape, title=unit)
 
@@ -40,15 +40,14 @@ def _points(
     rows: Sequence[Mapping[str, Any]], field: str, title: str, symbol: str, shape: str
 ) -> go.Scatter:
     stem, tail = field.removesuffix("_fen"), "_fen" if field.endswith("_fen") else ""
-    scale = 100 if tail else 1
     values, lows, highs = (
-        [row[name] / scale for row in rows]
+        [row[name] / 100 if tail else row[name] * 100 for row in rows]
         for name in (field, f"{stem}_low{tail}", f"{stem}_high{tail}")
     )
     return go.Scatter(
         x=values, y=[row["campaign"] for row in rows], mode="markers", name=title, orientation="h",
         marker={"size": 11, "symbol": symbol,
-                "color": [_colour(row[field], row[f"{stem}_sure"]) for row in rows]},
+                "color": [_colour(stem, row[field], row[f"{stem}_sure"]) for row in rows]},
         error_x={
             "type": "data", "symmetric": False, "thickness": 1.6, "color": COLOURS["muted"],
             "array": [high - value for high, value in zip(highs, values, strict=True)],
@@ -66,7 +65,9 @@ def _is_judged(row: Mapping[str, Any], side: str, field: str) -> bool:
     return row[f"{side}{field.removesuffix('_fen')}_sure"] is not None
 
 
-def _colour(value: float, is_sure: bool) -> str:
+def _colour(stem: str, value: float, is_sure: bool) -> str:
     if not is_sure:
         return COLOURS["open"]
+    if stem.endswith("discount_order"):
+        return COLOURS["money"]
     return COLOURS["good"] if value > 0 else COLOURS["bad"]

@@ -78,6 +78,15 @@ def effect_fields(name: str, side: str = "") -> tuple[str, str, str, str]:
             f"{side}{stem}_sure")
 
 
+def judged(rows: Iterable[Row]) -> list[Row]:
+    """The rows without effects of too few orders to judge."""
+    told = []
+    for row in rows:
+        fields = [effect_fields(name, side) for name in EFFECTS for side in SIDES]
+        told.append(row | {name: None for names in fields if row[names[-1]] is None for name in names})
+    return told
+
+
 def _answer(asked: Asked) -> list[Row]:
     if "checkout_log" not in asked.loaded or not asked.knows_payments:
         return []
@@ -199,12 +208,15 @@ def _notes(asked: Asked, rows: list[Row]) -> None:
     few = _names(row for row in rows if 0 < (row["matched_share"] or 0) < LOW_SHARE)
     if none:
         asked.notes.append((
-            "Nothing of the four weeks before can be set against: {campaigns}.", {"campaigns": none},
+            "These campaigns have no comparable orders in the four weeks before they began:"
+            " {campaigns}.",
+            {"campaigns": none},
         ))
     if few:
         asked.notes.append((
-            "Fewer than half of the orders find orders of the same hour of the week, product and client"
-            " in the four weeks before; the comparison holds for these alone: {campaigns}.",
+            "Fewer than half of these campaigns' orders have comparable ones (same hour of the week,"
+            " product and client) in the four weeks before; the uplift speaks for those"
+            " alone: {campaigns}.",
             {"campaigns": few},
         ))
     if any(not row["holdout_orders"] for row in rows):

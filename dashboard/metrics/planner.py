@@ -81,13 +81,13 @@ def power_of(base: float, lift: float, treated: int, held: int) -> float:
 def plan_rows(
     base: float, orders_a_day: float, power: float, share: float, lifts: tuple[float, ...] = LIFTS
 ) -> list[dict[str, object]]:
-    """For each lift that the rate leaves room for: the orders needed and the days they take."""
+    """For each lift that the rate leaves room for: the rate with it, orders needed, days they take."""
     rows: list[dict[str, object]] = []
     for lift in lifts:
         if 0 < base < 1 and base + lift < 1:
             made = plan(base, lift, power, share)
             rows.append({
-                "lift_rate": lift, "needed": made.orders, "needed_held": made.held,
-                "needed_days": made.days(orders_a_day),
+                "lift_rate": lift, "target_rate": base + lift, "needed": made.orders,
+                "needed_held": made.held, "needed_days": made.days(orders_a_day),
             })
     return rows

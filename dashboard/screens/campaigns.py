@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard.charts.campaigns import effects
+from dashboard.metrics.campaigns import judged
 from dashboard.metrics.catalogue import Answer
 from dashboard.metrics.planner import POWERS, plan_rows
 from dashboard.screens import parts
@@ -20,11 +21,11 @@ EFFECTS = {
     "new_uplift": "on new buyers", "discount_order_fen": "on the discount",
 }
 _SHOWN = (
-    "campaign", "orders", "matured", "paid", "rate", "low", "high", "paid_fen", "discount_fen",
-    "new_buyers", "uplift", "uplift_low", "uplift_high", "matched_share", "holdout_orders",
-    "holdout_uplift", "holdout_uplift_low", "holdout_uplift_high", "begun_at",
+    "campaign", "orders", "matured", "paid", "rate", "uplift", "uplift_low", "uplift_high",
+    "matched_share", "holdout_uplift", "holdout_uplift_low", "holdout_uplift_high", "holdout_orders",
+    "discount_fen", "new_buyers", "paid_fen", "low", "high", "begun_at",
 )
-_PLAN = ("lift_rate", "needed", "needed_held", "needed_days")
+_PLAN = ("lift_rate", "target_rate", "needed", "needed_held", "needed_days")
 
 
 def render(services: Services, view: View) -> None:
@@ -57,13 +58,13 @@ def _effects(services: Services, answer: Answer) -> None:
         "Circle: against orders of no campaign in the four weeks before, of the same hour of the week,"
         " product and client; what else changed since then counts in it. Diamond: against the hold-out"
         " group, which proves. Line: 95 % interval. Grey: chance alone may explain it. Comparisons with"
-        " fewer than 30 orders on a side are in the table alone."
+        " fewer than 30 orders on a side are in the download alone."
     ))
 
 
 @st.fragment
 def _table(services: Services, answer: Answer) -> None:
-    picked = parts.rows_table(services, answer.rows, _SHOWN, "campaigns", selectable=True)
+    picked = parts.rows_table(services, judged(answer.rows), _SHOWN, "campaigns", selectable=True)
     title = "Campaigns"
     table_menu(services, answer, answer.metric.fields, "campaigns", title, answer.question)
     if picked is None:

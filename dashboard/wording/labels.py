@@ -91,6 +91,7 @@ FIELDS = {
     "new_uplift_high": "New buyers, high", "discount_order_fen": "Discount, difference (yuan)",
     "discount_order_low_fen": "Discount, low (yuan)",
     "discount_order_high_fen": "Discount, high (yuan)", "lift_rate": "Lift to be seen",
+    "target_rate": "Conversion with it",
     "item": "Item", "item_name": "Item", "other": "Other item", "other_name": "Other item",
     "together": "Bought together", "support": "Support", "confidence": "Confidence", "lift": "Lift",
     "shortlist": "List", "items": "Items", "hits": "Hits", "chance_rate": "Chance",

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from dashboard.metrics.campaigns import judged
 from sample_data.merchant import ABANDONED, AUTUMN_WON, CANCELLED, Order
 from tests.conftest import Mdash, Sample
 from tests.store.messages import body, envelope, fields
@@ -189,8 +190,11 @@ def test_a_campaign_as_old_as_the_data_has_nothing_before_it_and_says_so(
     member = whole["member"]
     assert member["matched_share"] < 0.02
     assert member["uplift_sure"] is None
+    (shown,) = judged([member])
+    assert (shown["uplift"], shown["uplift_low"]) == (None, None)
+    assert shown["holdout_uplift"] == member["holdout_uplift"]
     notes = " ".join(sample.metric("campaigns")["notes"])
-    assert "member" in notes.split("these alone: ")[1]
+    assert "member" in notes.split("those alone: ")[1]
 
 
 def test_a_campaign_that_paused_begins_anew(

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from datetime import datetime
 
 import pytest
 
+from dashboard.charts.campaigns import effects
+from dashboard.charts.figures import COLOURS
+from dashboard.metrics.campaigns import _joined
 from dashboard.metrics.standard import Counted, Difference, difference, matched, standing
+from dashboard.wording import speaker
 
 PAID = Counted("orders", "paid")
 VALUE = Counted("orders", "fen", "squares")
@@ -79,3 +84,26 @@ def test_too_few_orders_are_neither_judged_nor_counted_among_the_tests() -> None
     chance = [found(0.5, -0.04) for _ in range(9)]
     few = found(0.001, is_enough=False)
     assert standing([found(0.04), *chance, few, None]) == [True, *[False] * 9, None, None]
+
+
+def test_weeks_before_several_starts_are_read_once() -> None:
+    starts = [datetime(2026, 3, 1, 8), datetime(2026, 3, 11), datetime(2026, 3, 1, 8),
+              datetime(2026, 9, 1)]
+    assert _joined(starts) == [
+        (datetime(2026, 2, 1, 8), datetime(2026, 3, 11)), (datetime(2026, 8, 4), datetime(2026, 9, 1)),
+    ]
+
+
+def test_the_figure_draws_what_can_be_judged() -> None:
+    def row(campaign: str, sure: bool | None, held: bool | None) -> dict[str, object]:
+        ends = dict.fromkeys(("uplift", "uplift_low", "uplift_high"), 0.02)
+        return {"campaign": campaign, **ends, **{f"holdout_{name}": 0.1 for name in ends},
+                "uplift_sure": sure, "holdout_uplift_sure": held}
+
+    say = speaker("en")
+    assert effects([row("few", None, None)], say) is None
+    figure = effects([row("few", None, None), row("a", True, None), row("b", False, True)], say)
+    assert figure is not None
+    before, held = figure.data
+    assert (before.y, held.y) == (("a", "b"), ("b",))
+    assert (before.marker.color, held.x) == ((COLOURS["good"], COLOURS["open"]), (10.0,))
