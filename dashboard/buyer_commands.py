@@ -44,7 +44,8 @@ def plan(
     if as_json:
         print_json(document)
     else:
-        click.echo(table_text(["lift_rate", "needed", "needed_held", "needed_days"], rows))
+        names = ["lift_rate", "target_rate", "needed", "needed_held", "needed_days"]
+        click.echo(table_text(names, rows))
 
 
 @click.command()

@@ -28,6 +28,8 @@ BOUGHT_TOGETHER = (("B1", "B2", 0.6), ("C2", "C1", 0.45))
 """Whoever takes the first also takes the second, with this chance beside pure luck."""
 CONTROL_SHARE, CONTROL_LOST = 0.25, 0.2
 """Of the orders of members so many see no offer, and so many of these are given up for it."""
+AUTUMN_DAYS, AUTUMN_SHARE, AUTUMN_WON = 45, 0.5, 0.9
+"""The last days' campaign: its share of orders, and of those given up so many are paid after all."""
 METHODS = {
     "QUICK_MSECURITY_PAY": "alipay.trade.app.pay",
     "QUICK_WAP_WAY": "alipay.trade.wap.pay",
@@ -191,7 +193,7 @@ class Merchant:
             product=product,
             client=chance.choice(clients),
             store=chance.choices(STORES, (5, 3, 2, 1))[0] if in_store else None,
-            campaign=_campaign(chance, created_at),
+            campaign=_campaign(chance, created_at) or self._autumn(own, created_at),
             buyer=self._buyer(chance),
             items=items,
             amount_fen=sum(count * price for _, _, count, price in items),
@@ -205,16 +207,36 @@ class Merchant:
             self._refund(chance, order)
         return order
 
+    def _autumn(self, own: random.Random, at: datetime) -> str | None:
+        """The campaign that began when the shop had long been open: orders before it are like it."""
+        has_begun = at.date() > self.last_day - timedelta(days=AUTUMN_DAYS)
+        return "autumn" if has_begun and own.random() < AUTUMN_SHARE else None
+
     def _offer(self, own: random.Random, order: Order) -> None:
-        """What a campaign does: a tenth off on the two sale days; members are won by an offer."""
+        """What a campaign does: something off, and more who pay; a control group sees no offer."""
+        is_tested = order.campaign in ("member", "autumn")
+        if is_tested and own.random() < CONTROL_SHARE:
+            order.group = "control"
         if order.campaign in ("double11", "618"):
             order.discount_fen = order.amount_fen // 10
-        if order.campaign != "member" or own.random() >= CONTROL_SHARE:
-            return
-        order.group = "control"
-        if order.paid_at is not None and own.random() < CONTROL_LOST:
+        elif order.campaign == "autumn" and order.group is None:
+            order.discount_fen = order.amount_fen // 20
+            if order.outcome in ("user_abandoned", "user_cancelled") and own.random() < AUTUMN_WON:
+                self._win(own, order)
+        elif order.group and order.paid_at is not None and order.campaign == "member":
+            self._tempt(own, order)
+
+    def _tempt(self, own: random.Random, order: Order) -> None:
+        """A member who sees no offer may give the order up."""
+        if own.random() < CONTROL_LOST:
             order.paid_at, order.attempts = None, []
             self._abandon(own, order, order.created_at + timedelta(seconds=3))
+
+    def _win(self, own: random.Random, order: Order) -> None:
+        """The order is paid instead of given up."""
+        order.outcome, order.attempts = "paid", []
+        order.closed_by = order.closed_at = None
+        self._pay(own, order, order.created_at + timedelta(seconds=3))
 
     def _buyer(self, chance: random.Random) -> int:
         """Few buyers come often, many once."""

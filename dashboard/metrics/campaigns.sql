@@ -1,32 +1,37 @@
--- One row per dimension, shop day, campaign and group: orders created, matured and paid at $as_of,
--- what was paid and given off, with the sums of squares that intervals need (D30).
+-- One row per dimension, campaign, group and cell (hour of the week, product, client) of the orders
+-- chosen, and per hour where `hour` is asked for: orders created, matured and paid at $as_of, what was
+-- paid and what the bills say the shop gave off, with the sums of squares that intervals need (D30).
 with
 placed as (
     select
         {dims}
-        shop_day(created_at) as day,
         campaign,
         coalesce(is_holdout, false) as is_holdout,
+        {hour} as at_hour,
+        (isodow(shop_time(created_at)) - 1) * 24 + hour(shop_time(created_at)) as slot,
+        product as cell_product,
+        client as cell_client,
         decided_at <= $as_of::timestamp as is_matured,
         settled_outcome = 'paid' and decided_at <= $as_of::timestamp as is_paid,
         amount_fen,
-        case
-            when receipt_fen is not null or discount_fen is not null
-                then coalesce(discount_fen, 0) + coalesce(amount_fen - receipt_fen, 0)
-        end as off_fen
+        amount_fen - receipt_fen as off_fen
     from lake.trade
     where
         ordered_at is not null
         and created_at >= utc_time($first_hour::timestamp)
         and created_at < utc_time($last_hour::timestamp + interval 1 hour)
         and created_at <= $as_of::timestamp
+        and {chosen}
         {filters}
 )
 select
     {names}
-    day,
     campaign,
     is_holdout,
+    at_hour,
+    slot,
+    cell_product,
+    cell_client,
     count(*) as orders,
     count(*) filter (where is_matured) as matured,
     count(*) filter (where is_paid) as paid,

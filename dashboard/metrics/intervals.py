@@ -13,8 +13,11 @@ def ratio(part: int | None, whole: int | None) -> float | None:
     return None if not whole or part is None else part / whole
 
 
-def wilson(part: int, whole: int, z: float = Z95) -> tuple[float | None, float | None]:
-    """Bounds of the Wilson score interval of a proportion; (None, None) without a denominator."""
+def wilson(part: float, whole: float, z: float = Z95) -> tuple[float | None, float | None]:
+    """Bounds of the Wilson score interval of a proportion; (None, None) without a denominator.
+
+    `whole` may be an effective number, `part` the share of it.
+    """
     if whole <= 0:
         return None, None
     share, square = part / whole, z * z
@@ -25,7 +28,9 @@ def wilson(part: int, whole: int, z: float = Z95) -> tuple[float | None, float |
     return (0.0 if part == 0 else low), (1.0 if part == whole else high)
 
 
-def newcombe(part1: int, whole1: int, part0: int, whole0: int) -> tuple[float | None, float | None]:
+def newcombe(
+    part1: float, whole1: float, part0: float, whole0: float
+) -> tuple[float | None, float | None]:
     """Bounds of the difference of two proportions (1 less 0), Newcombe's hybrid interval."""
     low1, high1 = wilson(part1, whole1)
     low0, high0 = wilson(part0, whole0)
@@ -39,12 +44,12 @@ def newcombe(part1: int, whole1: int, part0: int, whole0: int) -> tuple[float | 
     )
 
 
-def difference_p(part1: int, whole1: int, part0: int, whole0: int) -> float:
+def difference_p(part1: float, whole1: float, part0: float, whole0: float) -> float:
     """Two-sided p-value that two proportions are one (pooled normal test); 1 without data."""
     if whole1 <= 0 or whole0 <= 0:
         return 1.0
     pooled = (part1 + part0) / (whole1 + whole0)
-    spread = math.sqrt(pooled * (1 - pooled) * (1 / whole1 + 1 / whole0))
+    spread = math.sqrt(max(pooled * (1 - pooled), 0) * (1 / whole1 + 1 / whole0))
     if spread == 0:
         return 1.0
     return math.erfc(abs(part1 / whole1 - part0 / whole0) / spread / math.sqrt(2))

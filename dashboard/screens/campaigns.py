@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard.charts.campaigns import effects
+from dashboard.metrics.campaigns import judged
 from dashboard.metrics.catalogue import Answer
 from dashboard.metrics.planner import POWERS, plan_rows
 from dashboard.screens import parts
@@ -20,10 +21,11 @@ EFFECTS = {
     "new_uplift": "on new buyers", "discount_order_fen": "on the discount",
 }
 _SHOWN = (
-    "campaign", "orders", "matured", "paid", "rate", "low", "high", "paid_fen", "discount_fen",
-    "new_buyers", "uplift", "uplift_low", "uplift_high", "compared_with",
+    "campaign", "orders", "matured", "paid", "rate", "uplift", "uplift_low", "uplift_high",
+    "matched_share", "holdout_uplift", "holdout_uplift_low", "holdout_uplift_high", "holdout_orders",
+    "discount_fen", "new_buyers", "paid_fen", "low", "high", "begun_at",
 )
-_PLAN = ("lift_rate", "needed", "needed_held", "needed_days")
+_PLAN = ("lift_rate", "target_rate", "needed", "needed_held", "needed_days")
 
 
 def render(services: Services, view: View) -> None:
@@ -48,16 +50,21 @@ def _effects(services: Services, answer: Answer) -> None:
         format_func=lambda name: say(EFFECTS[name]),
     ) or "uplift"
     figure = effects(answer.rows, say, field)
-    parts.chart(services, figure, "effects", "What campaigns did", answer.question)
+    if figure is None:
+        st.info(say("Too few orders to compare."), icon=":material/inbox:")
+    else:
+        parts.chart(services, figure, "effects", "What campaigns did", answer.question)
     st.caption(say(
-        "Point: the difference from the hold-out group, or from orders of no campaign on the same days."
-        " Line: 95 % interval. Grey: chance alone explains it."
+        "Circle: against orders of no campaign in the four weeks before, of the same hour of the week,"
+        " product and client; what else changed since then counts in it. Diamond: against the hold-out"
+        " group, which proves. Line: 95 % interval. Grey: chance alone may explain it. Comparisons with"
+        " fewer than 30 orders on a side are in the download alone."
     ))
 
 
 @st.fragment
 def _table(services: Services, answer: Answer) -> None:
-    picked = parts.rows_table(services, answer.rows, _SHOWN, "campaigns", selectable=True)
+    picked = parts.rows_table(services, judged(answer.rows), _SHOWN, "campaigns", selectable=True)
     title = "Campaigns"
     table_menu(services, answer, answer.metric.fields, "campaigns", title, answer.question)
     if picked is None:
@@ -98,6 +105,7 @@ def _planner(services: Services, view: View) -> None:
     parts.rows_table(services, rows, _PLAN, "plan")
     table_menu(services, rows, _PLAN, "plan", "Plan a test", view.question)
     st.caption(say(
-        "Two-sided test at 5 %. Every order falls into one of the groups by lot; look at the result"
-        " only once that many orders have come."
+        "One two-sided test at 5 %, without continuity correction; ten tests at once need more. Every"
+        " order falls into one of the groups by lot; look at the result only once that many orders have"
+        " come."
     ))

@@ -42,7 +42,9 @@ def _shape(name: str) -> Shape:
 _SHARES = frozenset(
     {
         "low", "high", "uplift", "uplift_low", "uplift_high", "new_uplift", "new_uplift_low",
-        "new_uplift_high", "support", "confidence",
+        "new_uplift_high", "holdout_uplift", "holdout_uplift_low", "holdout_uplift_high",
+        "holdout_new_uplift", "holdout_new_uplift_low", "holdout_new_uplift_high", "matched_share",
+        "support", "confidence",
     }
 )
 _COUNTS = frozenset(
@@ -51,9 +53,9 @@ _COUNTS = frozenset(
         "missing", "skewed", "expected", "received", "duplicates", "bad_signature", "mismatched",
         "refunded", "rows", "rejected", "line", "load_id", "returned", "repeated", "new_buyers",
         "needed", "needed_held", "needed_days", "spared", "bought", "together", "hits",
-        "compared_orders",
         "returning_buyers", "unproven", "followed", "expected_orders", "asks", "items", "age",
         "payments", "overcharges", "overdue_days", "gaps", "cells",
+        "compared_orders", "matched_orders", "holdout_orders",
     }
 )
 
