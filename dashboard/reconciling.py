@@ -23,6 +23,16 @@ ACTS: Mapping[str, Callable[..., work.Work]] = {
     "assign": work.assign, "explain": work.explain, "propose": work.propose_write_off,
     "approve": work.approve_write_off, "decline": work.decline_write_off, "reopen": work.reopen,
 }
+ADVICE = {
+    "amount_mismatch": "Ask the channel which amount holds, and take the difference up with it.",
+    "status_mismatch": "Ask the channel: its answer settles what our order is.",
+    "currency_mismatch": "Check with the channel in which currency this was settled.",
+    "duplicate": "See whether the buyer paid twice, and give one payment back.",
+    "short": "Ask the channel; if it says paid, ask it for the line that its bill lacks.",
+    "long": "Ask the channel, and look for the order in the shop's own system.",
+    "fee_mismatch": "Compare the fee with the contract, and claim the difference.",
+}
+"""What helps with an item of each class."""
 WITH_WORDS = ("assign", "explain", "propose")
 SHOWN = (
     "day", "bill", "class", "kind", "amount_fen", "sla", "state", "order_no", "our_fen", "bill_fen",
@@ -166,11 +176,12 @@ def may(services: Services, name: str) -> bool:
 
 
 def next_step(services: Services, found: Mapping[str, Any]) -> str | None:
-    """The next safe thing to do about an item's trade; None where no trade is known."""
+    """The next safe thing that its trade asks for; None where there is none, or no trade is known."""
     try:
-        return services.trade_desk.one(found["channel"], found["order_no"]).action
+        judged = services.trade_desk.one(found["channel"], found["order_no"])
     except RefusedInput:
         return None
+    return None if judged.verdict.action.act == "nothing" else judged.action
 
 
 def _store(services: Services, found: Mapping[str, Any]) -> str | None:

@@ -166,13 +166,13 @@ def _unknown_refund(kept: Books, line: Line) -> None:
 def _unmoved(kept: Books, line: Line) -> None:
     """On the trade bill, and never in the account: payment and fee."""
     _drop(kept.moved, line)
-    _note(kept.planted_account, "short", line.order.amount_fen)
+    _note(kept.planted_account, "short", line.receipt_fen)
     _note(kept.planted_account, "short", -line.order.fee_fen)
 
 
 def _overcharged(kept: Books, line: Line) -> None:
     _drop(kept.moved, line)
-    planned = [("在线支付", line.amount_fen), ("收费", -line.fee_fen - 5)]
+    planned = [("在线支付", line.receipt_fen), ("收费", -line.fee_fen - 5)]
     kept.moved[line.at.date()].append(Moved(line.order, None, planned))
     _note(kept.planted, "fee_mismatch", -5)
     _note(kept.planted_account, "fee_mismatch", -5)
@@ -190,7 +190,7 @@ def _late_move(kept: Books, line: Line) -> None:
     _drop(kept.moved, line)
     later = replace(line.order, paid_at=line.at + timedelta(days=1))
     kept.moved[line.at.date() + timedelta(days=1)].append(Line(later, None))
-    _note(kept.planted_account, "cross_day", line.order.amount_fen)
+    _note(kept.planted_account, "cross_day", line.receipt_fen)
     _note(kept.planted_account, "cross_day", -line.order.fee_fen)
 
 
@@ -230,7 +230,7 @@ def _tomorrow(kept: Books, line: Line, last_day: date) -> None:
 def _not_moved_yet(kept: Books, line: Line) -> None:
     """On the last day's trade bill; the next account bill may have it."""
     _drop(kept.moved, line)
-    _note(kept.planted_account, "short", line.order.amount_fen)
+    _note(kept.planted_account, "short", line.receipt_fen)
     _note(kept.planted_account, "short", -line.order.fee_fen)
 
 
@@ -246,7 +246,7 @@ def _before_the_log(kept: Books, order: Order, first_day: date) -> None:
     early = replace(order, number=order.number + 80_000_000, created_at=at, paid_at=at)
     kept.billed[day] = [Line(early, None)]
     _note(kept.planted, "long", order.amount_fen)
-    _note(kept.planted_account, "bill_missing", order.amount_fen)
+    _note(kept.planted_account, "bill_missing", order.amount_fen - order.discount_fen)
     _note(kept.planted_account, "bill_missing", -order.fee_fen)
 
 

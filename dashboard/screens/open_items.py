@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard.reconciling import (
+    ADVICE,
     MISSING,
     SHOWN,
     WITH_WORDS,
@@ -67,10 +68,11 @@ def _item(services: Services, row: dict[str, Any]) -> None:
     say = services.say
     with st.container(border=True):
         st.markdown(f"**{word(row['class'], say)} · {word(row['handling'], say)}**")
+        st.markdown(say("Next: {action}", action=say(ADVICE[row["class"]])))
         if row["order_no"]:
             told = next_step(services, row)
             if told:
-                st.markdown(say("Next: {action}", action=told))
+                st.caption(say("Of the trade itself: {action}", action=told))
             parts.trade_link(services, row["order_no"], say("To the trade"))
         for label, name in (("Owner", "owner"), ("Note", "note"), ("Proposed by", "proposed_by"),
                             ("Approved by", "approved_by")):

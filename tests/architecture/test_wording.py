@@ -15,6 +15,7 @@ from dashboard.metrics.catalogue import metrics
 from dashboard.operations.audit import TROUBLES
 from dashboard.operations.trail import ACTIONS
 from dashboard.operations.vault import FIELDS as UNMASKED
+from dashboard.reconciling import ADVICE
 from dashboard.screens import audiences, buyer
 from dashboard.screens.bar import COMPARISONS
 from dashboard.screens.campaigns import EFFECTS
@@ -100,7 +101,7 @@ def all_sentences() -> set[str]:
     found |= {*REASONS, *NEXT.values(), *TOLD.values(), *DAYS.values(), *TITLES.values()}
     found |= {*GRAINS.values(), *GROUPS.values(), *SHOWN.values(), *MODES.values(), *EFFECTS.values()}
     found |= {*audiences.CARDS, *buyer.CARDS, *buyer.CONSENT.values()}
-    found |= {*DONE.values(), *STANDS.values(), *LABELS.values()}
+    found |= {*DONE.values(), *STANDS.values(), *LABELS.values(), *ADVICE.values()}
     for metric in metrics().values():
         found |= {metric.title, metric.definition}
     return found
