@@ -55,6 +55,7 @@ _COUNTS = frozenset(
         "compared_orders",
     }
 )
+_FACTORS = frozenset({"lift", "lift_low", "lift_high"})
 
 
 def table(
@@ -91,7 +92,7 @@ def _cell(value: Any, column: Column, say: Say, language: str, timezone: str) ->
         return " × ".join(word(part, say) for part in value if part)
     if column.name in WORDED:
         return say(WORDS.get(value, value))
-    return value
+    return round(value, 2) if column.name in _FACTORS else value
 
 
 def word(value: str | None, say: Say) -> str:
