@@ -66,7 +66,7 @@ def audience(
     **given: Any,
 ) -> None:
     """How many buyers fit, and who may be addressed; with --to-file, those as pseudonyms."""
-    from dashboard.audiences import document, export
+    from dashboard.audiences import document, save
     from dashboard.metrics.audience import Rules
     from dashboard.metrics.question import Question
 
@@ -75,8 +75,7 @@ def audience(
     question = Question(first_day, last_day)
     found = document(services, question, rules)
     if path is not None:
-        content, rows = export(services, question, rules, link="mdash audience")
-        path.write_bytes(content)
+        rows = save(services, question, rules, path, "mdash audience")
         click.echo(
             services.say("{rows} rows were written to {path}.", rows=rows, path=path), err=True
         )
@@ -94,16 +93,17 @@ def audience(
 @click.pass_obj
 def buyer(context: Context, identifier: str, last_day: date | None, *, as_json: bool) -> None:
     """What is known of one buyer, by pseudonym or the shop's own id."""
-    from dashboard.metrics.loyalty import Loyalty
+    from dashboard import buyers
     from dashboard.metrics.question import Question
     from loaders.errors import RefusedInput
 
     services = context.services()
-    name = services.find_buyer(identifier)
+    name = buyers.named(services, identifier)
     day = last_day or services.last_day()
-    found = Loyalty(services.answers).buyer(Question(day, day), name) if name else None
+    found = buyers.read(services, Question(day, day), name) if name else None
     if found is None:
         raise RefusedInput("There is no buyer with this id.")
+    buyers.note_read(services, found)
     document = services.json_ready(found.document())
     if as_json:
         print_json(document)

@@ -24,6 +24,18 @@ CATALOGUE = (
     ("A1", "手机壳", 3900), ("A2", "数据线", 2900), ("B1", "蓝牙耳机", 19900),
     ("B2", "充电宝", 12900), ("C1", "保温杯", 8800), ("C2", "雨伞", 5900), ("D1", "笔记本", 1500),
 )
+TASTES = (
+    (("E1", "咖啡豆", 5900), ("E2", "滤纸", 1900), ("E3", "手冲壶", 9900), ("E4", "磨豆机", 12900)),
+    (("F1", "猫粮", 6900), ("F2", "猫砂", 3900), ("F3", "逗猫棒", 1200), ("F4", "猫抓板", 2900)),
+    (("G1", "高筋面粉", 2500), ("G2", "酵母", 900), ("G3", "烤盘", 4900), ("G4", "裱花袋", 1500)),
+    (("H1", "花盆", 2200), ("H2", "营养土", 1800), ("H3", "种子", 800), ("H4", "喷壶", 1600)),
+    (("I1", "瑜伽垫", 7900), ("I2", "弹力带", 2600), ("I3", "跳绳", 1900), ("I4", "护腕", 2100)),
+    (("J1", "钢笔", 8900), ("J2", "墨水", 3200), ("J3", "书签", 600), ("J4", "信纸", 1100)),
+)
+"""Each buyer has one of these tastes and takes little of the others: who has one item of a taste is
+about as many times likelier to have another of it as there are tastes."""
+OWN_TASTE, ANY_TASTE = 0.6, 0.06
+"""Of all orders, so many hold one item of the buyer's taste, and so many one of any."""
 BOUGHT_TOGETHER = (("B1", "B2", 0.6), ("C2", "C1", 0.45))
 """Whoever takes the first also takes the second, with this chance beside pure luck."""
 CONTROL_SHARE, CONTROL_LOST = 0.25, 0.2
@@ -201,6 +213,7 @@ class Merchant:
             outcome="paid",
         )
         self._decide(chance, order)
+        _indulge(random.Random(f"{self.seed}:{self.size}:taste:{number}"), order)
         self._offer(own, order)
         if order.paid_at is not None:
             self._notify(chance, order)
@@ -386,6 +399,17 @@ def _with_companions(
         if first in skus and second not in skus and own.random() < share:
             items.extend((sku, name, 1, price) for sku, name, price in CATALOGUE if sku == second)
     return items
+
+
+def _indulge(own: random.Random, order: Order) -> None:
+    """Put something to the buyer's taste into the order, too."""
+    roll = own.random()
+    if roll >= OWN_TASTE + ANY_TASTE:
+        return
+    at = order.buyer % len(TASTES) if roll < OWN_TASTE else own.randrange(len(TASTES))
+    sku, name, price = own.choice(TASTES[at])
+    order.items.append((sku, name, 1, price))
+    order.amount_fen += price
 
 
 def _basket(chance: random.Random) -> list[tuple[str, str, int, int]]:

@@ -1,7 +1,9 @@
--- One row per ordered pair of items that are bought together more often than by chance, best first.
+-- One row per ordered pair of items that more buyers have both of than chance explains, best first.
 with
+firsts as ({firsts}),
+models as (select $until::timestamp as until),
 {pairs}
-select *, confidence / other_share as lift
+select * exclude (until)
 from pairs
-order by lift desc, together desc, item, other
+order by lift_low desc, together desc, item, other
 limit {most}

@@ -33,10 +33,8 @@ order by net_fen desc, channel, buyer
 {limit}
 """
 _WITH_ITEM = (
-    " and buyer_key in (select id_hash(channel || ':' || buyer)::ubigint from lake.trade"
-    " where buyer is not null and paid_at is not null"
-    " and not (refunded_fen > 0 and refunded_fen >= amount_fen)"
-    " and list_has_any(list_transform(items, lambda part: part.item), $items))"
+    " and buyer_key in (select buyer_key from lake.buyer_items where item in (select unnest($items))"
+    " and paid_at <= $as_of::timestamp group by buyer_key, item having sum(orders) > 0)"
 )
 
 

@@ -10,7 +10,6 @@ from dashboard.metrics import (
     audience,
     lifetime,
     one_buyer,
-    recommendation,
     retention,
     second_purchase,
     segments,
@@ -95,20 +94,20 @@ class Loyalty:
 
     def also_bought(self, question: Question) -> Answer:
         """Pairs of items of the period; of all filters, the channel's alone applies."""
-        where = {name: wanted for name, wanted in question.where.items() if name == "channel"}
-        asked_ = Question(question.first_day, question.last_day, (), where)
-        return self._answers.metric("also_bought", asked_)
+        return self._answers.metric("also_bought", also_bought.by_channel(question))
+
+    def hit_rate(self, question: Question) -> Answer:
+        """How often the lists would have been right; of all filters, the channel's alone applies."""
+        return self._answers.metric("recommendation", also_bought.by_channel(question))
 
     def goods(self, question: Question) -> list[Row]:
         """Items of the purchases of the last year, the most bought first."""
         return self._once("goods", question, also_bought.goods, [])
 
     def next_for_segment(self, question: Question, segment: str) -> list[Row]:
-        """The short list of a segment."""
-        def find(made: Asked) -> list[Row]:
-            return recommendation.next_for_segment(made, segment)
-
-        return self._once("next", question, find, [], segment)
+        """What to offer a segment."""
+        rows = self._answers.metric("next_items", question).rows
+        return [row for row in rows if row["segment"] == segment]
 
     def buyer(self, question: Question, buyer: str, channel: str | None = None) -> Buyer | None:
         """What is known of a pseudonym at the end of the period."""

@@ -32,6 +32,13 @@ from lake.refund
 where {_SCOPE} and refunded_at <= $as_of::timestamp
     and order_no in (select order_no from lake.trade where {_SCOPE} and buyer = $buyer)
 """
+# As in audiences: what was said last counts, in any channel and also after the period; a yes and a no of
+# one moment are a no.
+_CONSENT = """
+select arg_max(consent, (created_at, not consent)) as consent
+from lake.trade
+where home_day in (select unnest($days)) and buyer = $buyer and consent is not null
+"""
 _CHANNELS = """
 select distinct channel from lake.trade
 where home_day in (select unnest($days)) and buyer = $buyer order by channel
@@ -98,6 +105,7 @@ def find(asked: Asked, buyer: str, channel: str | None = None) -> Buyer | None:
     for row in asked.rows(_REFUNDS, **named):
         refunds.setdefault(row["order_no"], []).append(row)
     _add_up(found, refunds, ends_at)
+    found.consent = asked.rows(_CONSENT, days=days, buyer=buyer)[0]["consent"]
     found.history = _history(found.orders, refunds, _month_ends(asked, ends_at))
     found.next_items = next_for_buyer(asked, channel, buyer)
     return found
@@ -107,8 +115,6 @@ def _add_up(found: Buyer, refunds: dict[str, list[Row]], at: datetime) -> None:
     kept = _purchases(found.orders, refunds, at)
     for order in found.orders:
         order["refunded_fen"] = _refunded(order, refunds, at)
-        if order["consent"] is not None:
-            found.consent = order["consent"]
     found.kept = kept
     found.net_fen = sum(order["amount_fen"] - order["refunded_fen"] for order in kept)
     paid = sorted(order["paid_at"] for order in kept)

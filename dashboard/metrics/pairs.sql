@@ -1,47 +1,87 @@
--- One row per item (`goods`) and per ordered pair of items (`pairs`) of the purchases of the days from
--- $first_basket to $last_basket; pairs that chance may explain are left out (D31).
-counted as (
+-- One row per moment of `models` (until), and item (`goods`) or ordered pair of items (`pairs`): buyers
+-- who had them before it, of `firsts` (buyer_key, item, name, first_at). Pairs that chance may
+-- explain are left out (D31). A moment is the begin of a month, or later than all of them.
+narrow as (
+    select buyer_key from firsts group by buyer_key having count(*) <= {most_items}
+),
+monthly as (
     select
+        buyer_key,
         item,
-        other,
-        arg_max(name, day) filter (where name is not null and orders > 0) as name,
-        sum(orders)::bigint as n
-    from lake.daily_baskets
-    where day >= $first_basket::date and day <= $last_basket::date {basket_filters}
-    group by item, other
+        name,
+        utc_time(date_trunc('month', shop_time(first_at))) as month
+    from firsts
+    semi join narrow using (buyer_key)
+),
+came as (
+    select month, count(*) as n
+    from (select buyer_key, min(month) as month from monthly group by buyer_key)
+    group by month
+),
+crowd as (
+    select models.until, sum(came.n)::bigint as buyers
+    from models
+    inner join came on came.month < models.until
+    group by models.until
+),
+taken as (
+    select month, item, max(name) as name, count(*) as n from monthly group by month, item
 ),
 goods as (
     select
-        item,
-        name,
-        n,
-        n / (select n from counted where item is null)::double as share
-    from counted
-    where item is not null and other is null and n > 0
+        models.until,
+        taken.item,
+        arg_max(taken.name, taken.month) filter (where taken.name is not null) as name,
+        sum(taken.n)::bigint as n,
+        any_value(crowd.buyers) as buyers,
+        sum(taken.n) / any_value(crowd.buyers) as share
+    from models
+    inner join taken on taken.month < models.until
+    inner join crowd on models.until = crowd.until
+    group by models.until, taken.item
+),
+met as (
+    select
+        greatest(one.month, two.month) as month,
+        one.item,
+        two.item as other,
+        count(*) as n
+    from monthly as one
+    inner join monthly as two on one.buyer_key = two.buyer_key and one.item <> two.item
+    group by all
+),
+together as (
+    select models.until, met.item, met.other, sum(met.n)::bigint as n
+    from models
+    inner join met on met.month < models.until
+    group by models.until, met.item, met.other
+    having sum(met.n) >= {least}
 ),
 joined as (
     select
-        counted.item,
+        together.until,
+        together.item,
         one.name as item_name,
-        counted.other,
+        together.other,
         two.name as other_name,
-        one.n as orders,
-        counted.n as together,
-        counted.n * one.share / one.n as support,
-        counted.n / one.n::double as confidence,
-        two.share as other_share
-    from counted
-    inner join goods as one on counted.item = one.item
-    inner join goods as two on counted.other = two.item
-    where counted.n >= {least}
+        one.n as buyers,
+        together.n as together,
+        together.n / one.buyers as support,
+        together.n / one.n as confidence,
+        together.n / one.n / two.share as lift,
+        -- The standard error of log(lift), by the delta method.
+        sqrt(greatest(
+            1 / together.n - 1 / one.n - 1 / two.n + (2 * lift - 1) / one.buyers, 0
+        )) as error
+    from together
+    inner join goods as one on together.until = one.until and together.item = one.item
+    inner join goods as two on together.until = two.until and together.other = two.item
 ),
 pairs as (
     select
-        *,
-        (
-            confidence + {z2} / (2 * orders)
-            - sqrt({z2} * (confidence * (1 - confidence) / orders + {z2} / (4.0 * orders * orders)))
-        ) / (1 + {z2} / orders) as low
+        * exclude (error),
+        lift * exp(-{z} * error) as lift_low,
+        lift * exp({z} * error) as lift_high
     from joined
-    where low > other_share
+    where lift_low > 1
 )

@@ -1,21 +1,25 @@
--- One row per buyer of `history` (buyer_key, item) and item not bought before: its chance of being
--- next by the pairs of what was bought (`score`), and its places by that and by mere popularity.
+-- One row per buyer of `history` (buyer_key, until, item) and item they do not have: how likely it is
+-- next by the pairs of what they have (`score`), and its places by that and by mere popularity.
 people as (
-    select distinct buyer_key from history
+    select buyer_key, until, count(*) as had from history group by buyer_key, until
 ),
 hints as (
-    select history.buyer_key, pairs.other as item, max(pairs.confidence) as confidence
+    select history.buyer_key, history.until, pairs.other as item, max(pairs.confidence) as confidence
     from history
-    inner join pairs using (item)
+    inner join pairs on history.until = pairs.until and history.item = pairs.item
     group by all
 ),
 popular as (
-    select * from goods order by n desc, item limit {popular}
+    select until, item, row_number() over (partition by until order by n desc, item) as rank
+    from goods
+    qualify rank <= {popular}
 ),
 candidates as (
-    select buyer_key, item from people cross join popular
+    select people.buyer_key, people.until, popular.item
+    from people
+    inner join popular on people.until = popular.until and popular.rank <= people.had + {listed}
     union
-    select buyer_key, item from hints
+    select buyer_key, until, item from hints
 ),
 scored as (
     select
@@ -26,9 +30,9 @@ scored as (
         goods.share,
         greatest(goods.share, coalesce(hints.confidence, 0)) as score
     from candidates
-    inner join goods using (item)
-    left join hints using (buyer_key, item)
-    anti join history using (buyer_key, item)
+    inner join goods using (until, item)
+    left join hints using (buyer_key, until, item)
+    anti join history using (buyer_key, until, item)
 ),
 ranked as (
     select

@@ -1,94 +1,85 @@
-"""What to offer next: a short list for buyers, and how often it would have been right (D31)."""
+"""What to offer next: a list for buyers, and how often it would have been right (D31)."""
 
 from __future__ import annotations
 
 import math
-from datetime import datetime, timedelta
 
-from dashboard.metrics.also_bought import SHOWN, basket_days, pair_sql
+from dashboard.metrics.also_bought import LISTED, by_channel, last_year, pair_sql
 from dashboard.metrics.buyers import NEEDS, at_end, knows_buyers, refuse_split
 from dashboard.metrics.catalogue import Asked, Metric
 from dashboard.metrics.intervals import Z95, ratio, wilson
-from dashboard.metrics.question import Question
 from dashboard.metrics.segments import segment_sql
 from loaders.store.reader import Row
 
-HELD_DAYS = 56
-LEARNT_DAYS = 365
-_SAMPLED_ORDERS = 500_000
-_OWN = """history as (
-    select distinct id_hash(channel || ':' || buyer)::ubigint as buyer_key, unnest(items).item as item
+LEAST_TESTED = 30
+"""With fewer buyers nothing is said of a difference."""
+_ONE = """history as (
+    select distinct
+        id_hash(channel || ':' || buyer)::ubigint as buyer_key,
+        null::varchar as segment,
+        $until::timestamp as until,
+        unnest(items).item as item
     from lake.trade
-    where {scope} and paid_at is not null
+    where
+        home_day in (select unnest($days)) and channel = $channel and buyer = $buyer
+        and paid_at < $until::timestamp
         and not (refunded_fen > 0 and refunded_fen >= amount_fen)
 )"""
-_ONE = "home_day in (select unnest($days)) and channel = $channel and buyer = $buyer"
-_SEGMENT = (
-    "buyer is not null and id_hash(channel || ':' || buyer)::ubigint in"
-    " (select buyer_key from members)"
-)
+_ALL = """members as ({members}),
+history as (
+    select bought.buyer_key, members.segment, $until::timestamp as until, bought.item
+    from lake.buyer_items as bought
+    inner join members using (buyer_key)
+    where bought.paid_at < $until::timestamp and bought.buyer_key % $share::ubigint = 0
+    group by all
+    having sum(bought.orders) > 0
+)"""
 
 
 def next_for_buyer(asked: Asked, channel: str, buyer: str) -> list[Row]:
-    """The items to offer a buyer next; the most popular where nothing of theirs hints at one."""
+    """The items to offer a buyer next, the likeliest first."""
     days = asked.reader.home_days(buyer)
+    if not days:
+        return []
     return asked.rows(
-        pair_sql("next_items", _baskets(asked), history=_OWN.format(scope=_ONE)),
-        days=days, channel=channel, buyer=buyer, **_learnt(at_end(asked)),
-    ) if days else []
-
-
-def next_for_segment(asked: Asked, segment: str) -> list[Row]:
-    """The items that are next for most buyers of a segment."""
-    members = segment_sql("segment_members", asked.question)
-    history = (
-        f"members as (select buyer_key from ({members}) where segment = $segment),\n"
-        + _OWN.format(scope=_SEGMENT)
-    )
-    ends_at = at_end(asked)
-    return asked.rows(
-        pair_sql("next_items", _baskets(asked), history=history),
-        as_of=ends_at, segment=segment, **_learnt(ends_at),
+        pair_sql("next_items", by_channel(asked.question), history=_ONE),
+        days=days, channel=channel, buyer=buyer, **last_year(asked),
     )
 
 
-def _baskets(asked: Asked) -> Question:
-    """The question with the one filter that baskets know."""
-    question = asked.question
-    where = {name: wanted for name, wanted in question.where.items() if name == "channel"}
-    return Question(question.first_day, question.last_day, (), where)
-
-
-def _learnt(until: datetime) -> dict[str, object]:
-    day = until.date()
-    return basket_days(day - timedelta(days=LEARNT_DAYS), day)
+def next_by_segment(asked: Asked) -> list[Row]:
+    """For each segment, the items that are next for most of its buyers."""
+    history = _ALL.replace("{members}", segment_sql("segment_members", asked.question))
+    return asked.rows(
+        pair_sql("next_items", by_channel(asked.question), history=history),
+        as_of=at_end(asked), **last_year(asked),
+    )
 
 
 def _answer(asked: Asked) -> list[Row]:
     refuse_split(asked, "recommendation")
     if not knows_buyers(asked):
         return []
-    ends_at = at_end(asked)
-    cut = ends_at - timedelta(days=HELD_DAYS)
-    begin = cut - timedelta(days=LEARNT_DAYS)
-    size = asked.reader.one("select coalesce(sum(orders), 0) as orders from lake.buyer_orders")
-    found = asked.rows(
-        pair_sql("recommendation", asked.question), as_of=ends_at, cut=cut, begin=begin,
-        share=max(1, int(size["orders"]) // _SAMPLED_ORDERS),
-        # A whole day earlier: no basket of the time held out is learnt from.
-        **basket_days(begin.date(), cut.date() - timedelta(days=1)),
-    )[0]
+    found = asked.rows(pair_sql("recommendation", asked.question), **last_year(asked))[0]
     buyers, hits, popular = found["buyers"], found["hits"], found["popular_hits"]
+    if found["held"] > buyers:
+        asked.notes.append((
+            "{count} buyers whose last purchase is held out are not counted: before its month nothing"
+            " was bought that they do not have.", {"count": found["held"] - buyers},
+        ))
     if not buyers:
         return []
-    return [
-        _row("also_bought", buyers, hits) | _difference(buyers, hits - popular, found["apart"]),
-        _row("most_popular", buyers, popular),
-    ]
+    more = _difference(buyers, hits - popular, found["apart"])
+    return [_row("also_bought", buyers, hits) | more, _row("most_popular", buyers, popular)]
 
 
 def _difference(buyers: int, more: int, apart: int) -> Row:
-    """How the lists differ. Both are tried on the same buyers: only those count that tell them apart."""
+    """How the lists differ. Both are tried on the same buyers: only those count that tell them apart.
+
+    The interval is Wald's for matched pairs (Agresti, Categorical Data Analysis, 11.1).
+    """
+    if buyers < LEAST_TESTED:
+        return {}
     change = more / buyers
     spread = Z95 * math.sqrt(max(apart - more * more / buyers, 0)) / buyers
     return {"difference_rate": change, "difference_low_rate": change - spread,
@@ -97,20 +88,21 @@ def _difference(buyers: int, more: int, apart: int) -> Row:
 
 def _row(name: str, buyers: int, hits: int) -> Row:
     low, high = wilson(hits, buyers)
-    return {"shortlist": name, "items": SHOWN, "buyers": buyers, "hits": hits,
+    return {"shortlist": name, "items": LISTED, "buyers": buyers, "hits": hits,
             "rate": ratio(hits, buyers), "low": low, "high": high}
 
 
 METRIC = Metric(
     name="recommendation",
-    title="Hit rate of the short list",
-    version=1,
+    title="Hit rate of the list",
+    version=2,
     definition=(
-        "Tested on the last 56 days, learnt from the 365 days before: of the buyers with a purchase in"
-        " both, the share whose first purchase in the last days holds one of the 3 items of their list."
-        " The list: items not bought before, by the confidence of what goes with what they bought, or by"
-        " popularity where that is greater. Beside it the 3 most popular items not bought before."
-        " A hit is no proof that showing the list sells more."
+        "Of the buyers with a purchase before it, the share whose last purchase of the 365 days before"
+        " the period's end holds one of the 10 items of their list. That purchase is held out: the list"
+        " is made from purchases before its month, without any that are held out. The list: items they"
+        " do not have, by the greatest confidence of a pair with what they have (see also bought), or by"
+        " the share of all buyers where that is greater. Beside it the 10 most popular items they do not"
+        " have, tried on the same buyers. A hit is no proof that showing the list sells more."
     ),
     needs=(*NEEDS, ("checkout_log",)),
     fields=(

@@ -1,51 +1,65 @@
--- One row: buyers with a purchase before $cut and one after it, and for how many of them the first
--- purchase after it holds an item of the list, and of the most popular {shown}.
+-- One row: buyers whose last purchase of the time from $since until before $until is held out, and for
+-- how many of them it holds an item of their list, and of the {listed} most popular they do not have.
+-- Lists are made at the begin of the month of the purchase held out, from what was bought before that
+-- moment; purchases that are held out, whoever's, are learnt from nowhere.
 with
-{pairs},
-bought_items as (
-    select
-        id_hash(channel || ':' || buyer)::ubigint as buyer_key,
-        paid_at,
-        unnest(items).item as item
-    from lake.trade
+own as (
+    select buyer_key, paid_at, item, max(name) as name
+    from lake.buyer_items
     where
-        buyer is not null
-        and paid_at >= $begin::timestamp
-        and paid_at <= $as_of::timestamp
-        and not (refunded_fen > 0 and refunded_fen >= amount_fen)
-        and id_hash(channel || ':' || buyer)::ubigint % $share::ubigint = 0
-        {basket_filters}
+        paid_at < $until::timestamp
+        and buyer_key % $share::ubigint = 0
+        {item_filters}
+    group by buyer_key, paid_at, item
+    having sum(orders) > 0
 ),
-returned as (
-    select buyer_key, min(paid_at) filter (where paid_at >= $cut::timestamp) as next_at
-    from bought_items
+lasts as (
+    select
+        buyer_key,
+        max(paid_at) as last_at,
+        utc_time(date_trunc('month', shop_time(max(paid_at)))) as until
+    from own
     group by buyer_key
-    having next_at is not null and min(paid_at) < $cut::timestamp
+    having min(paid_at) < max(paid_at) and max(paid_at) >= $since::timestamp
 ),
+firsts as (
+    select own.buyer_key, own.item, max(own.name) as name, min(own.paid_at) as first_at
+    from own
+    left join lasts using (buyer_key)
+    where
+        own.paid_at >= $since::timestamp
+        and (lasts.last_at is null or own.paid_at < lasts.last_at)
+    group by own.buyer_key, own.item
+),
+models as (
+    select distinct until from lasts
+),
+{pairs},
 history as (
-    select distinct buyer_key, item
-    from bought_items
-    semi join returned using (buyer_key)
-    where paid_at < $cut::timestamp
+    select distinct own.buyer_key, lasts.until, own.item
+    from own
+    inner join lasts using (buyer_key)
+    where own.paid_at < lasts.last_at
 ),
 {ranked},
 outcomes as (
     select
         ranked.buyer_key,
-        coalesce(bool_or(place <= {shown} and bought_items.item is not null), false) as is_hit,
-        coalesce(bool_or(popular_place <= {shown} and bought_items.item is not null), false)
+        coalesce(bool_or(place <= {listed} and own.item is not null), false) as is_hit,
+        coalesce(bool_or(popular_place <= {listed} and own.item is not null), false)
             as is_popular_hit
     from ranked
-    inner join returned using (buyer_key)
-    left join bought_items
-        on ranked.buyer_key = bought_items.buyer_key
-        and bought_items.paid_at = returned.next_at
-        and ranked.item = bought_items.item
+    inner join lasts using (buyer_key)
+    left join own
+        on ranked.buyer_key = own.buyer_key
+        and own.paid_at = lasts.last_at
+        and ranked.item = own.item
     group by ranked.buyer_key
 )
 select
     count(*) as buyers,
     count(*) filter (where is_hit) as hits,
     count(*) filter (where is_popular_hit) as popular_hits,
-    count(*) filter (where is_hit <> is_popular_hit) as apart
+    count(*) filter (where is_hit <> is_popular_hit) as apart,
+    (select count(*) from lasts) as held
 from outcomes

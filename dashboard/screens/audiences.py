@@ -23,7 +23,8 @@ from dashboard.wording.tables import word
 CARDS = ("In the audience", "Their net so far", "Fit, but did not agree", "Fit, but were never asked")
 _BUYERS = ("buyer", "segment", "risk", "last_product", "last_paid_at", "orders", "net_fen")
 _PAIRS = (
-    "item_name", "other_name", "orders", "together", "support", "confidence", "low", "high", "lift",
+    "item_name", "other_name", "buyers", "together", "support", "confidence", "lift", "lift_low",
+    "lift_high",
 )
 _NEXT = ("item_name", "buyers", "chance_rate", "popular_rate")
 
@@ -93,7 +94,7 @@ def _rules(services: Services, question: Question) -> Rules:
 @st.fragment
 def _next(services: Services, question: Question) -> None:
     say = services.say
-    tried = services.metric("recommendation", question.unfiltered())
+    tried = Loyalty(services.answers).hit_rate(question)
     parts.section(services, "What to offer them", tried)
     segment = st.segmented_control(
         say("Segment"), SEGMENTS, key="next-segment", default=SEGMENTS[0], required=True,
@@ -105,7 +106,8 @@ def _next(services: Services, question: Question) -> None:
     else:
         parts.nothing(services)
     st.caption(say("How often the list would have been right, beside the most popular items:"))
-    parts.answer_table(services, tried, "recommendation", "Hit rate of the short list")
+    parts.notes(services, tried)
+    parts.answer_table(services, tried, "recommendation", "Hit rate of the list")
 
 
 def _pairs(services: Services, question: Question) -> None:

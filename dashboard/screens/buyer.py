@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
+from dashboard import buyers
 from dashboard.charts.buyers import spend_steps
-from dashboard.metrics.loyalty import Loyalty
 from dashboard.metrics.one_buyer import Buyer
 from dashboard.metrics.question import Question
 from dashboard.screens import parts
@@ -27,32 +27,41 @@ CONSENT = {True: "agreed", False: "did not agree", None: "was never asked"}
 
 def render(services: Services, view: View) -> None:
     """Draw the page."""
-    say = services.say
-    wanted = st.text_input(
-        say("Find a buyer"), key="buyer-id", placeholder=say("pseudonym, or the shop's own buyer id"),
-    )
-    named = services.find_buyer(wanted) if wanted.strip() else st.query_params.get("buyer")
-    if wanted.strip() and named:
-        st.query_params["buyer"] = named
-    if not named:
-        if wanted.strip():
-            st.warning(say("There is no buyer with this id."), icon=":material/search_off:")
-        else:
-            st.caption(say("Retention, Loyalty and Audiences lead here, too."))
-        return
-    found = Loyalty(services.answers).buyer(view.question, named)
+    found = _found(services, view.question)
     if found is None:
-        st.warning(say("There is no buyer with this id."), icon=":material/search_off:")
+        st.session_state.pop("buyer_read", None)
         return
+    if st.session_state.get("buyer_read") != (found.channel, found.buyer):
+        buyers.note_read(services, found)
+        st.session_state["buyer_read"] = (found.channel, found.buyer)
+    _cards(services, found)
+    _orders(services, found, view.question)
+    _segments(services, found, view.question)
+
+
+def _found(services: Services, question: Question) -> Buyer | None:
+    say = services.say
+    typed = st.text_input(
+        say("Find a buyer"), key="buyer-id", placeholder=say("pseudonym, or the shop's own buyer id"),
+    ).strip()
+    wanted = typed or st.query_params.get("buyer", "")
+    if not wanted:
+        st.caption(say("Retention, Loyalty and Audiences lead here, too."))
+        return None
+    name = buyers.named(services, wanted)
+    found = buyers.read(services, question, name) if name else None
+    if name is None or found is None:
+        st.query_params.pop("buyer", None)
+        st.warning(say("There is no buyer with this id."), icon=":material/search_off:")
+        return None
+    st.query_params["buyer"] = name
     if len(found.channels) > 1:
         channel = st.segmented_control(
             say("Channel"), found.channels, default=found.channel, required=True, key="buyer-channel",
             format_func=lambda name: word(name, say),
         )
-        found = Loyalty(services.answers).buyer(view.question, named, channel) or found
-    _cards(services, found)
-    _orders(services, found, view.question)
-    _segments(services, found, view.question)
+        found = buyers.read(services, question, name, channel) or found
+    return found
 
 
 def _cards(services: Services, found: Buyer) -> None:

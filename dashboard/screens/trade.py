@@ -8,6 +8,7 @@ import streamlit as st
 
 from dashboard.screens import trade_html as drawn
 from dashboard.screens.ask_channel import ask_channel
+from dashboard.screens.buyer_links import buyer_link
 from dashboard.screens.refund import refund_panel
 from dashboard.screens.trade_messages import messages
 from dashboard.screens.unmask import unmask_menu
@@ -72,6 +73,7 @@ def _facts(services: Services, judged: Judged) -> None:
     )
     told = {say(name): value for name, value in zip(FACTS, values, strict=True)}
     st.html(drawn.wrapped(drawn.facts_grid(told)))
+    buyer_link(services, trade["buyer"])
 
 
 def _answers(services: Services, judged: Judged) -> None:

@@ -58,6 +58,7 @@ _COUNTS = frozenset(
         "compared_orders", "matched_orders", "holdout_orders",
     }
 )
+_FACTORS = frozenset({"lift", "lift_low", "lift_high"})
 
 
 def table(
@@ -94,7 +95,7 @@ def _cell(value: Any, column: Column, say: Say, language: str, timezone: str) ->
         return " × ".join(word(part, say) for part in value if part)
     if column.name in WORDED:
         return say(WORDS.get(value, value))
-    return value
+    return round(value, 2) if column.name in _FACTORS else value
 
 
 def word(value: str | None, say: Say) -> str:

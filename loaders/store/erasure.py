@@ -18,7 +18,7 @@ from loaders.store.warehouse import Warehouse
 
 BUYERS = {"deliveries": "payer", "checkout_log": "buyer"}
 """Raw tables with the column in which a buyer's pseudonym stands."""
-_COUNTED = ("trade", "buyer_orders")
+_KEY = "id_hash(channel || ':' || ?)::ubigint"
 _NO_LIST = "select 1 from duckdb_tables() where database_name = 'lake' and table_name = 'erased'"
 
 
@@ -98,15 +98,11 @@ def erase(warehouse: Warehouse, buyers: Sequence[str]) -> int:
             trades += int(found[0]) if found else 0
             for table, column in BUYERS.items():
                 run(f"update lake.{table} set {column} = ? where {column} = ?", [name, buyer])
-            for table in _COUNTED:
-                key = (
-                    ", buyer_key = id_hash(channel || ':' || ?)::ubigint"
-                    if table == "buyer_orders" else ""
-                )
-                run(
-                    f"update lake.{table} set buyer = ?{key} where buyer = ?",
-                    [name, name, buyer] if key else [name, buyer],
-                )
+            run("update lake.trade set buyer = ? where buyer = ?", [name, buyer])
+            run(f"update lake.buyer_orders set buyer = ?, buyer_key = {_KEY} where buyer = ?",
+                [name, name, buyer])
+            run(f"update lake.buyer_items set buyer_key = {_KEY} where buyer_key = {_KEY}",
+                [name, buyer])
             run(
                 "insert into lake.id_days select id_bucket(id_hash(?)), id_hash(?), home_day from"
                 f" lake.id_days where bucket = id_hash(?) % {ID_BUCKETS} and id_hash = id_hash(?)",

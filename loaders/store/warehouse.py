@@ -26,11 +26,12 @@ OPEN_TRIES = 4
 _TURN_SLICES = 1_000_000
 _ROLLUPS = (
     "hourly_orders", "hourly_failures", "hourly_rungs", "hourly_money", "daily_latency",
-    "buyer_orders", "daily_baskets",
+    "buyer_orders", "buyer_items",
 )
 _MOVED: Mapping[str, str] = {
     "buyer_orders": "where buyer_key is null"
     " or buyer_key in (select buyer_key from lake.buyer_orders where orders < 1)",
+    "buyer_items": "where buyer_key in (select buyer_key from lake.buyer_items where orders < 1)",
 }
 """Of roll-ups as long as the history: the rows that can have something to sum up."""
 

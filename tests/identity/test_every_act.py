@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from dashboard import asking
+from dashboard import asking, audiences, buyers
 from dashboard import services as services_module
 from dashboard.identity.accounts import Accounts
 from dashboard.identity.rights import RIGHTS, Person, Role
+from dashboard.metrics.audience import Rules
 from dashboard.metrics.question import Question
 from dashboard.month_end import save_pack
 from dashboard.operations import audit, schedules
@@ -153,6 +154,11 @@ def take_away(shop: Shop, me: Person) -> Do:
     return lambda: shop.services(me).taken(item)()
 
 
+def take_audience(shop: Shop, me: Person) -> Do:
+    services, asked = shop.services(me), Question(DAY, DAY)
+    return lambda: services.taken(audiences.download(services, asked, Rules()))()
+
+
 def with_number(prepare: Callable[[Shop, Person], Any], act: Callable[[Shop, Person, Any], Any]) -> Any:
     """What is prepared before the person acts."""
     def made(shop: Shop, me: Person) -> Do:
@@ -173,6 +179,11 @@ ACTS: dict[str, Act] = {
     "see a metric": of("see", lambda s, me: lambda: s.services(me).metric(
         "sales", Question(DAY, DAY, (), {}))),
     "read a trade": of("see", lambda s, me: lambda: trade_document(s.services(me), "M0"), NO_TRADE),
+    "read a buyer": of("see", lambda s, me: lambda: buyers.named(s.services(me), "wei")),
+    "read a buyer's page": of("see", lambda s, me: lambda: buyers.read(
+        s.services(me), Question(DAY, DAY), "b" + "0" * 20)),
+    "count an audience": of("see", lambda s, me: lambda: audiences.counts(
+        s.services(me), Question(DAY, DAY), Rules())),
     "look up a list": of("see", lambda s, me: lambda: s.services(me).trade_desk.many(["M0"])),
     "ask the channel": of("query", lambda s, me: lambda: s.services(me).query("M0")),
     "ask for a refund": of("refund", with_number(
@@ -190,6 +201,7 @@ ACTS: dict[str, Act] = {
     "decline": of("approve", with_number(
         lambda s, me: s.asked(PAUL), lambda s, me, no: s.office(me).decline(no, "no"))),
     "take a file away": of("export", take_away),
+    "take an audience away": of("export", take_audience),
     "save a report": of("export", report_of),
     "remove a report": of("export", with_number(
         lambda s, me: s.report(me), lambda s, me, no: s.services(me).people.remove_schedule(no))),
@@ -236,7 +248,7 @@ ACTS: dict[str, Act] = {
     "read the trail": of("administer", lambda s, me: s.services(me).trail.read),
 }
 UNRECORDED = {"see a metric", "read a trade", "look up a list", "read the trail",
-              "read a file of refunds"}
+              "read a file of refunds", "read a buyer", "read a buyer's page", "count an audience"}
 """Acts whose refusal is no row of the trail."""
 
 

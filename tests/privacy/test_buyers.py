@@ -43,7 +43,7 @@ def filled(
     path = folder / "orders.jsonl"
     path.write_text("\n".join(
         order(f"M{number}", buyer=buyer, at=f"2026-05-0{number}T12:00:00+08:00",
-              expires_at=f"2026-05-0{number}T12:30:00+08:00")
+              items=[{"sku": f"A{number}"}], expires_at=f"2026-05-0{number}T12:30:00+08:00")
         for number, buyer in ((1, "anna"), (2, "anna"), (3, "anna"), (4, "bert"))
     ))
     load_paths(settings, [path])
@@ -85,9 +85,18 @@ def numbers(home: Path) -> list[Any]:
                    " from lake.trade group by buyer order by all"),
         rows(home, "select channel, sum(orders)::bigint as orders, sum(net_fen)::bigint as fen from"
                    " lake.buyer_orders group by channel, buyer_key order by all"),
+        rows(home, "select channel, list(item order by item) as items, sum(orders)::bigint as n"
+                   " from lake.buyer_items group by channel, buyer_key order by all"),
         rows(home, "select first_paid_at, orders, paid_fen from lake.buyers order by all"),
         rows(home, "select count(distinct payer) as payers from lake.deliveries"),
     ]
+
+
+def items_of(home: Path, buyer: str) -> list[str]:
+    """What the lake's table of items says that a pseudonym bought."""
+    found = rows(home, "select item from lake.buyer_items where buyer_key ="
+                       f" id_hash('alipay:{buyer}')::ubigint order by item")
+    return [row["item"] for row in found]
 
 
 def buyer_of(home: Path, order_no: str) -> str:
@@ -133,12 +142,16 @@ def test_what_the_log_no_longer_holds_cannot_be_unmasked(shop: Path) -> None:
 def test_an_erased_buyer_is_forgotten_and_every_count_stays(shop: Path, named: str) -> None:
     before, known = numbers(shop), buyer_of(shop, "M1")
     bert = buyer_of(shop, "M4")
+    assert items_of(shop, known) == ["A1", "A2", "A3"]
     mine = acting(shop)
     done = mine.erase(known if named == "pseudonym" else named, REASON)
     assert (done.pseudonyms, done.trades) == (2, 3)
     assert numbers(shop) == before
     assert buyer_of(shop, "M1") == buyer_of(shop, "M3") != known
     assert buyer_of(shop, "M4") == bert
+    assert items_of(shop, known) == []
+    assert items_of(shop, buyer_of(shop, "M1")) == ["A1", "A2", "A3"]
+    assert items_of(shop, bert) == ["A4"]
     fresh = acting(shop)
     for wanted in (known, "anna", PAYER):
         assert fresh.find_trades(wanted) == []

@@ -6,5 +6,5 @@ alter table hourly_failures set sorted by (hour asc);
 alter table hourly_rungs set sorted by (hour asc);
 alter table hourly_money set sorted by (hour asc);
 alter table daily_latency set sorted by (day asc);
-alter table daily_baskets set sorted by (day asc);
 alter table buyer_orders set sorted by (created_at asc);
+alter table buyer_items set sorted by (paid_at asc);

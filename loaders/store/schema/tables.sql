@@ -102,8 +102,8 @@ create table if not exists buyer_orders (
     product varchar, client varchar, store varchar, campaign varchar, first_attempt varchar,
     first_reason varchar, is_holdout boolean, consent boolean, orders bigint, net_fen bigint
 );
-create table if not exists daily_baskets (
-    day date, channel varchar, item varchar, name varchar, other varchar, orders bigint
+create table if not exists buyer_items (
+    paid_at timestamp, channel varchar, buyer_key ubigint, item varchar, name varchar, orders bigint
 );
 create table if not exists daily_settlement (
     billed_on date, channel varchar, account varchar, kind varchar, store varchar,

@@ -1,4 +1,4 @@
-"""Baskets stay exact: what loads add, refunds and undo take away again, whatever the order."""
+"""What buyers bought stays exact: loads add, refunds and undo take away, whatever the order."""
 
 from __future__ import annotations
 
@@ -14,15 +14,14 @@ from tests.conftest import Mdash
 from tests.store.messages import body, envelope, fields, order
 
 _COUNTED = (
-    "select item, other, sum(orders)::bigint as n from lake.daily_baskets group by all"
+    "select item, sum(orders)::bigint as n from lake.buyer_items group by item, buyer_key, paid_at"
     " having sum(orders) <> 0 order by all"
 )
-Counts = dict[tuple[str | None, str | None], int]
 
 
-def baskets(home: Path) -> Counts:
+def bought_items(home: Path) -> list[tuple[str, int]]:
     reader = Reader(load_settings(home), retry_ladders())
-    found = {(row["item"], row["other"]): row["n"] for row in reader.rows(_COUNTED)}
+    found = [(row["item"], row["n"]) for row in reader.rows(_COUNTED)]
     reader.close()
     return found
 
@@ -34,42 +33,39 @@ def goods(*skus: object) -> list[dict[str, object]]:
 def test_a_purchase_counts_when_it_is_paid_until_it_is_refunded_or_taken_back(
     home: Path, mdash: Mdash, channel_key: bytes, tmp_path: Path
 ) -> None:
-    bought = {(None, None): 1, ("A", None): 1, ("A", "B"): 1, ("B", None): 1, ("B", "A"): 1}
+    bought = [("A", 1), ("B", 1)]
 
     def load(name: str, text: str) -> None:
         (tmp_path / name).write_text(text + "\n", "utf-8")
         assert mdash("load", str(tmp_path / name)).code in (0, 3)
 
     load("orders.jsonl", order("M1", buyer="u1", items=goods("A", "B", "A")))
-    assert baskets(home) == {}
+    assert bought_items(home) == []
     load("paid.log", envelope(body(channel_key, fields("M1"))))
-    assert baskets(home) == bought
+    assert bought_items(home) == bought
     back = fields("M1", trade_status="TRADE_CLOSED", refund_fee="88.88", out_biz_no="R1",
                   gmt_refund="2026-05-04 12:00:00.100", notify_id="refund-1")
     load("back.log", envelope(body(channel_key, back), "2026-05-04T12:00:01+08:00"))
-    assert baskets(home) == {}
+    assert bought_items(home) == []
     assert mdash("undo", "3").code == 0
-    assert baskets(home) == bought
+    assert bought_items(home) == bought
     with Warehouse(load_settings(home), retry_ladders()) as warehouse:
         warehouse.maintain()
-    assert baskets(home) == bought
+    assert bought_items(home) == bought
     assert mdash("undo", "2").code == 0
-    assert baskets(home) == {}
+    assert bought_items(home) == []
 
 
 def test_items_of_any_shape_break_no_load(
     home: Path, mdash: Mdash, channel_key: bytes, tmp_path: Path
 ) -> None:
     shapes = ["[not json", {"sku": "A"}, ["A", 7], goods(None), None, goods(1, "B")]
-    orders = [order(f"M{n}", items=items) for n, items in enumerate(shapes)]
+    orders = [order(f"M{n}", buyer="u1", items=items) for n, items in enumerate(shapes)]
     paid = [envelope(body(channel_key, fields(f"M{n}"))) for n in range(len(shapes))]
     (tmp_path / "c.jsonl").write_text("\n".join(orders) + "\n", "utf-8")
     (tmp_path / "n.log").write_text("\n".join(paid) + "\n", "utf-8")
     assert mdash("load", str(tmp_path / "c.jsonl"), str(tmp_path / "n.log")).code == 0
-    found = baskets(home)
-    assert found == {
-        (None, None): 1, ("1", None): 1, ("1", "B"): 1, ("B", "1"): 1, ("B", None): 1
-    }
+    assert bought_items(home) == [("1", 1), ("B", 1)]
 
 
 def test_group_consent_and_discount_are_read_and_refused_like_other_fields(
@@ -98,7 +94,7 @@ def test_a_lake_of_an_earlier_version_is_given_what_it_lacks(
 ) -> None:
     with Warehouse(load_settings(home), retry_ladders()) as warehouse:
         run = warehouse.connection.execute
-        run("drop table lake.daily_baskets")
+        run("drop table lake.buyer_items")
         run("use lake")
         run("drop view trades")
         for table, names in (("trade", ("is_holdout", "discount_fen", "consent", "items")),
@@ -107,10 +103,11 @@ def test_a_lake_of_an_earlier_version_is_given_what_it_lacks(
             for name in names:
                 run(f"alter table {table} drop column {name}")
         run("use memory")
-    (tmp_path / "c.jsonl").write_text(order("M1", items=goods("A"), consent=True) + "\n", "utf-8")
+    event = order("M1", buyer="u1", items=goods("A"), consent=True)
+    (tmp_path / "c.jsonl").write_text(event + "\n", "utf-8")
     (tmp_path / "n.log").write_text(envelope(body(channel_key, fields("M1"))) + "\n", "utf-8")
     assert mdash("load", str(tmp_path / "c.jsonl"), str(tmp_path / "n.log")).code == 0
-    assert baskets(home) == {(None, None): 1, ("A", None): 1}
+    assert bought_items(home) == [("A", 1)]
     assert mdash("sql", "select consent from trades", "--format", "json").json()["rows"] == [
         {"consent": True}
     ]
