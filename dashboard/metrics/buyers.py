@@ -17,8 +17,6 @@ from loaders.store.reader import Reader
 PAYMENTS = ("notification_log", "trade_bill")
 PEOPLE = ("checkout_log", "notification_log")
 NEEDS = (PAYMENTS, PEOPLE)
-LEAST_DAYS = 90
-"""So long buyers first seen after the data begins are not provably new, at least (D18)."""
 CALIBRATED_DAYS = 365
 """Gaps of the data's first year set that time; once the year is over it stays as it is."""
 _SAMPLED_ORDERS = 500_000
@@ -101,7 +99,7 @@ def _span(asked: Asked) -> Span | None:
                      calibrated_days=CALIBRATED_DAYS)[0]
     if row["begins_at"] is None:
         return None
-    days = max(LEAST_DAYS, ceil(row["gap_days"] or 0))
+    days = max(asked.reader.settings.buyers.unproven_days, ceil(row["gap_days"] or 0))
     return Span(row["begins_at"], row["begins_at"] + timedelta(days=days), days)
 
 
@@ -113,6 +111,31 @@ def note_unproven(asked: Asked, known: Span, count: int) -> None:
             " they are left out of the new buyers.",
             {"count": count, "days": known.days},
         ))
+    if asked.as_of < known.begins_at + timedelta(days=CALIBRATED_DAYS):
+        asked.notes.append((
+            "The data is younger than a year: until then that time may still grow, and buyers who are"
+            " new today may turn out not to be provably so.", {},
+        ))
+
+
+_REFUNDED_LATER = {
+    "month": "{count} refunds came after the month of their order had ended: by these, and by nothing"
+    " else, months that have ended changed later.",
+    "week": "{count} refunds came after the week of their order had ended: by these, and by nothing"
+    " else, weeks that have ended changed later.",
+}
+
+
+def note_refunds(asked: Asked, known: Span, grain: str) -> None:
+    """Say how many refunds have changed what had ended: refunds alone can (D16)."""
+    row = asked.rows(
+        "select count(*) as refunds from lake.refund where refunded_at <= $as_of::timestamp"
+        " and ordered_at >= greatest($new_from::timestamp, utc_time($first_hour::timestamp))"
+        f" and date_trunc('{grain}', shop_time(refunded_at)) > date_trunc('{grain}',"
+        " shop_time(ordered_at))", new_from=known.new_from,
+    )[0]
+    if row["refunds"]:
+        asked.notes.append((_REFUNDED_LATER[grain], {"count": row["refunds"]}))
 
 
 def note_nameless(asked: Asked) -> None:

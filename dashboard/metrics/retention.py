@@ -15,6 +15,7 @@ from dashboard.metrics.buyers import (
     first_filters,
     knows_buyers,
     note_nameless,
+    note_refunds,
     note_unproven,
     span,
 )
@@ -80,6 +81,7 @@ def triangle(asked: Asked) -> list[Row]:
         row["returned"] for row in found if row["is_unproven"] and row["period"] == 0
     ))
     note_nameless(asked)
+    note_refunds(asked, known, grain)
     names = [name for name in question.by if name in NAMED_DIMENSIONS]
     cells: dict[Key, dict[int, Row]] = defaultdict(dict)
     for row in found:
@@ -147,8 +149,12 @@ def rolling(asked: Asked, horizon: int) -> list[Row]:
                   first_filters=first_filters(question)),
         new_from=known.new_from,
     )
+    note_unproven(asked, known, sum(row["buyers"] for row in found if row["is_unproven"]))
+    note_refunds(asked, known, grain)
     lasts: dict[date, dict[int, int]] = defaultdict(dict)
     for row in found:
+        if row["is_unproven"]:
+            continue
         lasts[row["cohort"]][row["period"]] = row["buyers"]
     now, rows = local_time(asked), []
     for cohort, counts in sorted(lasts.items()):
@@ -174,7 +180,12 @@ def on_days(asked: Asked, days: Sequence[int] = DAYS_N) -> list[Row]:
                   first_filters=first_filters(question)),
         new_from=known.new_from,
     )
+    note_unproven(asked, known, sum(
+        row["buyers"] for row in found if row["is_unproven"] and row["period"] == days[0]
+    ))
+    note_refunds(asked, known, grain)
     now, rows = local_time(asked), []
+    found = [row for row in found if not row["is_unproven"]]
     for row in sorted(found, key=lambda row: (row["cohort"], row["period"])):
         is_over = has_ended(row["cohort"], grain, 0, now) and row["ended"] == row["buyers"]
         returned = row["returned"] if is_over else None

@@ -22,8 +22,8 @@ MODES = {
 }
 SHOWN = {"rate": "buyers who came back", "net_fen": "net amount"}
 GROUPS = {
-    "all": "all together", "product": "by product", "store": "by store", "campaign": "by campaign",
-    "first_attempt": "by outcome of the first attempt",
+    "all": "all together", "month": "by first month", "product": "by product", "store": "by store",
+    "campaign": "by campaign", "first_attempt": "by outcome of the first attempt",
 }
 _CELLS = ("cohort", "period", "buyers", "returned", "rate", "low", "high", "net_fen")
 _BUYERS = ("buyer", "first_paid_at", "last_paid_at", "orders", "net_fen")

@@ -52,7 +52,7 @@ _COUNTS = frozenset(
         "refunded", "rows", "rejected", "line", "load_id", "returned", "repeated", "new_buyers",
         "returning_buyers", "unproven", "followed", "expected_orders", "asks",
         "needed", "needed_held", "needed_days", "spared", "bought", "together", "hits",
-        "compared_orders",
+        "compared_orders", "day30_buyers", "day30_returned",
     }
 )
 
