@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dashboard.metrics.buyers import (
     NEEDS,
     buyer_sql,
-    first_filters,
     knows_buyers,
     note_nameless,
     refuse_split,
@@ -33,7 +32,7 @@ def _answer(asked: Asked) -> list[Row]:
         return []
     question = asked.question
     found = asked.rows(
-        buyer_sql("failure_loyalty", question, first_filters=first_filters(question)),
+        buyer_sql("failure_loyalty", question, first_filters=question.filters("begun_order.")),
         new_from=known.new_from,
     )
     good = _together([row for row in found if row["first_attempt"] == "succeeded"])

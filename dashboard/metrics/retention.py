@@ -11,7 +11,6 @@ from zoneinfo import ZoneInfo
 from dashboard.metrics.buyers import (
     NEEDS,
     buyer_sql,
-    first_dims,
     first_filters,
     knows_buyers,
     note_nameless,
@@ -26,9 +25,9 @@ from loaders.errors import UnknownMetric
 from loaders.store.reader import Row
 
 DAYS_N = (1, 7, 14, 30, 60, 90)
-_PERIOD_SQL = {
-    "month": "(year(shop_time(paid_at)) - 1) * 12 + month(shop_time(paid_at)) - 1",
-    "week": "(shop_day(paid_at) - date '1970-01-05') // 7",
+_COHORT_SQL = {
+    "month": "(year(first_day) - 1) * 12 + month(first_day) - 1",
+    "week": "(first_day - date '1970-01-05') // 7",
 }
 _EPOCHS = {"month": date(1, 1, 1), "week": date(1970, 1, 5)}
 Key = tuple[Any, ...]
@@ -72,9 +71,10 @@ def triangle(asked: Asked) -> list[Row]:
     if known is None:
         return []
     question, grain = asked.question, grain_of(asked.question)
+    names = [name for name in question.by if name in NAMED_DIMENSIONS]
     found = asked.rows(
-        buyer_sql("retention", question, period=_PERIOD_SQL[grain],
-                  first_dims=first_dims(question), first_filters=first_filters(question)),
+        buyer_sql("retention", question, grain=grain, cohort=_COHORT_SQL[grain],
+                  names="".join(f"{name}, " for name in names)),
         new_from=known.new_from,
     )
     note_unproven(asked, known, sum(
@@ -82,7 +82,6 @@ def triangle(asked: Asked) -> list[Row]:
     ))
     note_nameless(asked)
     note_refunds(asked, known, grain)
-    names = [name for name in question.by if name in NAMED_DIMENSIONS]
     cells: dict[Key, dict[int, Row]] = defaultdict(dict)
     for row in found:
         if not row["is_unproven"]:
