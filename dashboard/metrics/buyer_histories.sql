@@ -1,20 +1,24 @@
 -- What is kept of the buyers, as of $as_of: `histories`, `cells` and `gaps`. Buyers of whom something
 -- happened after it are taken out and made anew of their orders.
 {restated},
+unsettled as materialized (
+    select buyer_key from lake.buyer_orders where created_at > $as_of::timestamp
+    union
+    select buyer_key from lake.buyer_orders where paid_at > $as_of::timestamp
+    union
+    select buyer_key from restated
+),
+-- Where each of their orders stands is looked for in one column first.
+places as materialized (
+    select rowid as place from lake.buyer_orders semi join unsettled using (buyer_key)
+),
 known as materialized (
     select *, false as is_restated
     from lake.buyer_orders
-    where buyer_key in (
-        select buyer_key from lake.buyer_orders where created_at > $as_of::timestamp
-        union all
-        select buyer_key from lake.buyer_orders where paid_at > $as_of::timestamp
-        union all
-        select buyer_key from restated
-    )
+    where rowid in (select place from places)
     union all by name
     select *, true as is_restated from restated where buyer_key is not null
 ),
-unsettled as (select distinct buyer_key from known),
 orders_now as materialized ({orders_now}),
 orders_then as materialized (
     select * replace (

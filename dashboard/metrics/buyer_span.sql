@@ -4,9 +4,14 @@ with
 {histories},
 begun as (
     select utc_time(shop_day(min(begun_at))::timestamp) as begins_at from histories
+),
+counted as (
+    select gap_days, sum(gaps)::bigint as gaps
+    from gaps
+    where day < (select shop_day(begins_at) from begun) + $calibrated_days::integer
+    group by gap_days
 )
-select begun.begins_at, gap_days, sum(gaps)::bigint as gaps
+select begins_at, gap_days, gaps
 from begun
-left join gaps on day < shop_day(begins_at) + $calibrated_days::integer
-group by all
+left join counted on true
 order by gap_days

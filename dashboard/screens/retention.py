@@ -113,9 +113,8 @@ def _second(services: Services, question: Question) -> None:
 
 def _failure(services: Services, question: Question) -> None:
     answer = services.metric("failure_loyalty", question)
-    title = answer.metric.title
-    parts.section(services, title, answer)
-    parts.answer_table(services, answer, "failure-loyalty", title)
+    parts.section(services, answer.metric.title, answer)
+    parts.answer_table(services, answer, "failure-loyalty", answer.metric.title)
     st.caption(services.say(
         "An association: buyers whose first attempt fails may differ in other ways too."
     ))
