@@ -188,6 +188,18 @@ class Retention(BaseModel):
     """How long the lake's former states can be looked at; an erased buyer stands in them."""
 
 
+class Buyers(BaseModel):
+    """From where the buyers' numbers are told: METRICS D18 and the gates of a prediction, D21."""
+
+    model_config = ConfigDict(extra="forbid")
+    unproven_days: int = Field(default=90, ge=1)
+    """So long buyers first seen after the data begins are not provably new, at least."""
+    least_new: int = Field(default=1_000, ge=1)
+    least_repeaters: int = Field(default=200, ge=2)
+    most_correlation: float = Field(default=0.2, gt=0, le=1)
+    most_error: float = Field(default=0.2, gt=0, le=1)
+
+
 class Settings(BaseSettings):
     """Everything `mdash.toml` says. `channels` keeps each channel's own table unread."""
 
@@ -205,6 +217,7 @@ class Settings(BaseSettings):
     identity: Identity = Field(default_factory=Identity)
     server: Server = Field(default_factory=Server)
     retention: Retention = Field(default_factory=Retention)
+    buyers: Buyers = Field(default_factory=Buyers)
     channels: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
     @classmethod

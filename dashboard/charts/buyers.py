@@ -33,6 +33,8 @@ def triangle(rows: Rows, means: Rows, say: Say, field: str = "rate") -> go.Figur
     sizes = {row["cohort"]: row["buyers"] for row in rows}
     names = [*sizes]
     values = {(row["cohort"], row["period"]): row[field] for row in rows}
+    spans = {(row["cohort"], row["period"]): _span(row, say) for row in rows}
+    spans |= {(None, row["period"]): _span(row, say) for row in means}
     last = max((row["period"] for row in rows), default=0)
     lines = [[_shaped(values.get((name, k)), field) for k in range(last + 1)] for name in names]
     by_period = {row["period"]: _shaped(row[field], field) for row in means}
@@ -41,10 +43,13 @@ def triangle(rows: Rows, means: Rows, say: Say, field: str = "rate") -> go.Figur
     figure = go.Figure(
         go.Heatmap(
             z=lines, x=list(range(last + 1)), y=list(range(len(lines))), xgap=2, ygap=2,
-            text=[[_told(value, field) for value in line] for line in lines],
+            text=[[_shown(value, field, sizes.get(name)) for value in line]
+                  for name, line in zip([*names, ""], lines, strict=True)],
             texttemplate="%{text}", colorscale=BLUES, showscale=False, hoverongaps=False,
-            zmin=0, zmax=_most(lines), customdata=[[label] * (last + 1) for label in labels],
-            hovertemplate="%{customdata} · %{x}: %{text}<extra></extra>",
+            zmin=0, zmax=_most(lines),
+            customdata=[[(label, spans.get((name, k), "")) for k in range(last + 1)]
+                        for name, label in zip([*names, None], labels, strict=True)],
+            hovertemplate="%{customdata[0]} · %{x}: %{text}%{customdata[1]}<extra></extra>",
         )
     )
     _hatch(figure, [(row["period"], names.index(row["cohort"])) for row in rows
@@ -65,6 +70,21 @@ def _told(value: float | None, field: str) -> str:
     if value is None:
         return ""
     return f"{value:,.0f}" if field.endswith("_fen") else f"{value:.0%}"
+
+
+def _shown(value: float | None, field: str, buyers: int | None) -> str:
+    """A cell's text; of a cohort too small to judge it is grey."""
+    told = _told(value, field)
+    is_small = told and buyers is not None and buyers < LEAST_BUYERS
+    return f'<span style="color:{COLOURS["open"]}">{told}</span>' if is_small else told
+
+
+def _span(row: Mapping[str, Any], say: Say) -> str:
+    """Buyers back of how many, and the interval of their share."""
+    if row["returned"] is None or row.get("low") is None:
+        return ""
+    counts = say("{part} of {whole}", part=row["returned"], whole=row["buyers"])
+    return f"<br>{counts}<br>{row['low']:.1%} – {row['high']:.1%}"
 
 
 def _most(lines: Sequence[Sequence[float | None]]) -> float:

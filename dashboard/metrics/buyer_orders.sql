@@ -1,21 +1,6 @@
 -- One row per order of a known buyer as of $as_of; `paid_at` is set on purchases alone (D15).
 -- Refunds after $as_of are taken back; buyers whose rows were corrected are summed up.
-late as (
-    select channel, order_no, home_day, sum(amount_fen)::bigint as late_fen
-    from lake.refund
-    where refunded_at > $as_of::timestamp
-    group by all
-),
-changed as (
-    select -1 as sign, trade.*
-    from lake.trade as trade
-    semi join late using (channel, order_no, home_day)
-    union all by name
-    select 1 as sign, trade.* exclude (refunded_fen), refunded_fen - late_fen as refunded_fen
-    from lake.trade as trade
-    inner join late using (channel, order_no, home_day)
-),
-restated as ({model}),
+{restated},
 known as not materialized (
     select * from lake.buyer_orders
     union all by name

@@ -1,21 +1,17 @@
--- One row: when the buyers' history begins (start of a shop day), and the 95th percentile of the
--- days between a buyer's purchases in the first $calibrated_days days (of one in $share buyers).
+-- One row per whole days between a buyer's purchases in the first $calibrated_days days, with how many
+-- such gaps; and when the buyers' history begins (start of a shop day).
 with
-{orders},
+{histories},
 begun as (
-    select utc_time(shop_day(min(created_at))::timestamp) as begins_at from ordered
+    select utc_time(shop_day(min(begun_at))::timestamp) as begins_at from histories
 ),
-gaps as (
-    select
-        date_diff(
-            'second', lag(paid_at) over (partition by buyer_key order by paid_at), paid_at
-        ) / 86400.0 as gap_days
-    from bought
-    where
-        buyer_key % $share::ubigint = 0
-        and paid_at < (select begins_at from begun) + to_days($calibrated_days::integer)
+counted as (
+    select gap_days, sum(gaps)::bigint as gaps
+    from gaps
+    where day < (select shop_day(begins_at) from begun) + $calibrated_days::integer
+    group by gap_days
 )
-select begun.begins_at, quantile_cont(gap_days, 0.95) as gap_days
+select begins_at, gap_days, gaps
 from begun
-left join gaps on gap_days is not null
-group by begun.begins_at
+left join counted on true
+order by gap_days

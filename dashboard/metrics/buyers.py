@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -10,24 +11,23 @@ from math import ceil
 from weakref import WeakKeyDictionary
 
 from dashboard.metrics.catalogue import Asked, filled, sql
-from dashboard.metrics.question import NAMED_DIMENSIONS, Question
+from dashboard.metrics.question import Question
 from loaders.errors import UnknownMetric
-from loaders.store.reader import Reader
+from loaders.store.histories import model, summed
+from loaders.store.reader import Reader, Row
 
 PAYMENTS = ("notification_log", "trade_bill")
 PEOPLE = ("checkout_log", "notification_log")
 NEEDS = (PAYMENTS, PEOPLE)
-LEAST_DAYS = 90
-"""So long buyers first seen after the data begins are not provably new, at least (D18)."""
 CALIBRATED_DAYS = 365
 """Gaps of the data's first year set that time; once the year is over it stays as it is."""
-_SAMPLED_ORDERS = 500_000
+_FAR_SHARE = 0.95
+"""Such a share of the gaps is no longer than the time (D18)."""
 _FIRST_ORDER = (
     ", arg_min(struct_pack(product := product, client := client, store := store,"
     " campaign := campaign, channel := channel, first_attempt := first_attempt), (paid_at, created_at))"
     " as first_order"
 )
-_FIRST_OF_PERIOD = ", arg_min(first_order, place) as first_order"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +50,34 @@ def _model() -> str:
     return (files("loaders.store") / "models" / "buyer_orders.sql").read_text("utf-8")
 
 
+def _parts() -> dict[str, str]:
+    restated = sql("buyer_restated").replace("{model}", _model())
+    parts = {
+        "restated": restated, "orders_now": summed("known where not is_restated"),
+        "orders_known": summed("known"),
+        "histories_then": model("buyer_histories").replace("{orders}", "orders_then"),
+    }
+    for name in ("cells", "gaps"):
+        for when in ("then", "now"):
+            parts[f"{name}_{when}"] = model(f"buyer_{name}").replace("{orders}", f"orders_{when}")
+    return parts
+
+
+@cache
+def kept_sql(name: str) -> str:
+    """CTEs as of $as_of: of the buyers' orders (`buyer_orders`) or of what is kept of the buyers."""
+    text = sql(name)
+    for place, part in _parts().items():
+        text = text.replace("{" + place + "}", part)
+    return text
+
+
 def buyer_sql(name: str, question: Question, **parts: str) -> str:
     """A buyers' metric's SQL, with their orders as its first CTEs and other parts filled in."""
     text = filled(name, question, **parts)
-    orders = sql("buyer_orders").replace("{model}", _model())
-    is_needed = "first_order." in text
-    for place, part in (("first_order", _FIRST_ORDER), ("first_of_period", _FIRST_OF_PERIOD)):
-        orders = orders.replace("{" + place + "}", part if is_needed else "")
-        text = text.replace("{" + place + "}", part if is_needed else "")
-    return text.replace("{orders}", orders)
-
-
-def first_dims(question: Question) -> str:
-    """Select items of the named dimensions, taken from the first purchase."""
-    names = [name for name in question.by if name in NAMED_DIMENSIONS]
-    return "".join(f"first_order.{name} as {name}, " for name in names)
+    text = text.replace("{histories}", kept_sql("buyer_histories"))
+    first_order = _FIRST_ORDER if "first_order." in text else ""
+    return text.replace("{orders}", kept_sql("buyer_orders").replace("{first_order}", first_order))
 
 
 def first_filters(question: Question) -> str:
@@ -95,14 +108,23 @@ def span(asked: Asked) -> Span | None:
 
 
 def _span(asked: Asked) -> Span | None:
-    size = asked.reader.one("select coalesce(sum(orders), 0) as orders from lake.buyer_orders")
-    share = max(1, int(size["orders"]) // _SAMPLED_ORDERS)
-    row = asked.rows(buyer_sql("buyer_span", asked.question), share=share,
-                     calibrated_days=CALIBRATED_DAYS)[0]
-    if row["begins_at"] is None:
+    rows = asked.rows(buyer_sql("buyer_span", asked.question), calibrated_days=CALIBRATED_DAYS)
+    begins_at = rows[0]["begins_at"]
+    if begins_at is None:
         return None
-    days = max(LEAST_DAYS, ceil(row["gap_days"] or 0))
-    return Span(row["begins_at"], row["begins_at"] + timedelta(days=days), days)
+    days = max(asked.reader.settings.buyers.unproven_days, _far_gap(rows))
+    return Span(begins_at, begins_at + timedelta(days=days), days)
+
+
+def _far_gap(rows: Sequence[Row]) -> int:
+    """The whole days within which 95 % of the gaps lie; 0 without any."""
+    counts = [(row["gap_days"], row["gaps"]) for row in rows if row["gaps"]]
+    wanted, passed = ceil(_FAR_SHARE * sum(count for _, count in counts)), 0
+    for days, count in counts:
+        passed += count
+        if passed >= wanted:
+            return int(days)
+    return 0
 
 
 def note_unproven(asked: Asked, known: Span, count: int) -> None:
@@ -113,6 +135,31 @@ def note_unproven(asked: Asked, known: Span, count: int) -> None:
             " they are left out of the new buyers.",
             {"count": count, "days": known.days},
         ))
+    if asked.as_of < known.begins_at + timedelta(days=CALIBRATED_DAYS):
+        asked.notes.append((
+            "The data is younger than a year: until then that time may still grow, and buyers who are"
+            " new today may turn out not to be provably so.", {},
+        ))
+
+
+_REFUNDED_LATER = {
+    "month": "{count} refunds came after the month of their order had ended: by these, and by nothing"
+    " else, months that have ended changed later.",
+    "week": "{count} refunds came after the week of their order had ended: by these, and by nothing"
+    " else, weeks that have ended changed later.",
+}
+
+
+def note_refunds(asked: Asked, known: Span, grain: str) -> None:
+    """Say how many refunds have changed what had ended: refunds alone can (D16)."""
+    row = asked.rows(
+        "select count(*) as refunds from lake.refund where refunded_at <= $as_of::timestamp"
+        " and ordered_at >= greatest($new_from::timestamp, utc_time($first_hour::timestamp))"
+        f" and date_trunc('{grain}', shop_time(refunded_at)) > date_trunc('{grain}',"
+        " shop_time(ordered_at))", new_from=known.new_from,
+    )[0]
+    if row["refunds"]:
+        asked.notes.append((_REFUNDED_LATER[grain], {"count": row["refunds"]}))
 
 
 def note_nameless(asked: Asked) -> None:

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dashboard.metrics.buyers import (
     NEEDS,
     buyer_sql,
-    first_filters,
     knows_buyers,
     note_nameless,
     refuse_split,
@@ -33,7 +32,7 @@ def _answer(asked: Asked) -> list[Row]:
         return []
     question = asked.question
     found = asked.rows(
-        buyer_sql("failure_loyalty", question, first_filters=first_filters(question)),
+        buyer_sql("failure_loyalty", question, first_filters=question.filters("begun_order.")),
         new_from=known.new_from,
     )
     good = _together([row for row in found if row["first_attempt"] == "succeeded"])
@@ -79,9 +78,12 @@ def _together(rows: Sequence[Row]) -> Row:
 def _row(outcome: str, reason: str | None, sums: Row, against: Row | None) -> Row:
     buyers, returned = sums["buyers"], sums["returned"]
     low, high = wilson(returned, buyers)
+    low_30, high_30 = wilson(sums["returned_30"], sums["buyers_30"])
     row: Row = {
         "first_attempt": outcome, "reason": reason, "buyers": buyers, "returned": returned,
+        "day30_buyers": sums["buyers_30"], "day30_returned": sums["returned_30"],
         "day30_rate": ratio(sums["returned_30"], sums["buyers_30"]),
+        "day30_low_rate": low_30, "day30_high_rate": high_30,
         "rate": ratio(returned, buyers), "low": low, "high": high, **_spend(sums),
     }
     return row | (_against(sums, against) if against else {})
@@ -121,7 +123,7 @@ def _against(sums: Row, against: Row) -> Row:
 METRIC = Metric(
     name="failure_loyalty",
     title="What a failed first attempt costs later",
-    version=2,
+    version=3,
     definition=(
         "New buyers by the outcome of the first attempt of their first order, and its reason: the"
         " share who bought with a later order within 30 and within 90 days, and their mean net amount"
@@ -132,9 +134,10 @@ METRIC = Metric(
     ),
     needs=(*NEEDS, ("checkout_log",)),
     fields=(
-        "first_attempt", "reason", "buyers", "returned", "day30_rate", "rate", "low", "high",
-        "difference_rate", "difference_low_rate", "difference_high_rate", "spend_fen",
-        "spend_low_fen", "spend_high_fen", "gap_fen", "best_slice", "spared", "spared_fen",
+        "first_attempt", "reason", "day30_buyers", "day30_returned", "day30_rate", "day30_low_rate",
+        "day30_high_rate", "buyers", "returned", "rate", "low", "high",
+        "difference_rate", "difference_low_rate", "difference_high_rate", "spend_fen", "spend_low_fen",
+        "spend_high_fen", "gap_fen", "best_slice", "spared", "spared_fen",
     ),
     answer=_answer,
     dimensions=NAMED_DIMENSIONS,

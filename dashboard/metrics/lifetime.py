@@ -13,10 +13,9 @@ from dashboard.metrics.buyers import Span, buyer_sql, span
 from dashboard.metrics.catalogue import Asked, Note
 from dashboard.metrics.retention import local_time
 from loaders.errors import RefusedInput
+from loaders.settings import Buyers
 from loaders.store.reader import Row
 
-LEAST_BUYERS, LEAST_REPEATERS = 1_000, 200
-MOST_CORRELATION, MOST_ERROR = 0.2, 0.2
 AHEAD_DAYS = 365
 _SAMPLED_ORDERS = 500_000
 
@@ -75,14 +74,15 @@ def prediction(asked: Asked) -> Prediction | None:
     rows = _histories(asked, known, today, share)
     found = Prediction(today, share, rows=rows)
     proven = [row for row in rows if row["is_proven"]]
-    _gate_sizes(found, proven)
+    gates = asked.reader.settings.buyers
+    _gate_sizes(found, proven, gates)
     if not found.passes:
         return found
-    _gate_correlation(found, proven)
+    _gate_correlation(found, proven, gates)
     held = timedelta(days=max(28, (today - known.new_from.date()).days // 4))
     earlier = _histories(asked, known, today - held, share)
     try:
-        _gate_holdout(found, [row for row in earlier if row["is_proven"]], held.days)
+        _gate_holdout(found, [row for row in earlier if row["is_proven"]], held.days, gates)
         found.model = fit(_visits(proven))
         found.spend = _spend(proven)
     except RefusedInput as error:
@@ -114,19 +114,19 @@ def _spend(rows: Sequence[Row]) -> GammaGamma:
     return fit_spend(visits.repeats, means, visits.buyers)
 
 
-def _gate_sizes(found: Prediction, rows: Sequence[Row]) -> None:
+def _gate_sizes(found: Prediction, rows: Sequence[Row], gates: Buyers) -> None:
     buyers = sum(row["buyers"] for row in rows) * found.share
     repeaters = sum(row["buyers"] for row in _repeaters(rows)) * found.share
-    if buyers < LEAST_BUYERS or repeaters < LEAST_REPEATERS:
+    if buyers < gates.least_new or repeaters < gates.least_repeaters:
         found.reasons.append((
             "A prediction needs {least} new buyers, {least_back} of them back again; there are"
             " {buyers} and {back}.",
-            {"least": LEAST_BUYERS, "least_back": LEAST_REPEATERS, "buyers": buyers,
+            {"least": gates.least_new, "least_back": gates.least_repeaters, "buyers": buyers,
              "back": repeaters},
         ))
 
 
-def _gate_correlation(found: Prediction, rows: Sequence[Row]) -> None:
+def _gate_correlation(found: Prediction, rows: Sequence[Row], gates: Buyers) -> None:
     """How often and how much must not hang together: the spend model takes them as independent."""
     back = _repeaters(rows)
     visits = _visits(back)
@@ -134,15 +134,15 @@ def _gate_correlation(found: Prediction, rows: Sequence[Row]) -> None:
     cov = np.cov(visits.repeats, means, aweights=visits.buyers)
     spread = float(np.sqrt(cov[0, 0] * cov[1, 1]))
     found_r = float(cov[0, 1]) / spread if spread else 0.0
-    if abs(found_r) >= MOST_CORRELATION:
+    if abs(found_r) >= gates.most_correlation:
         found.reasons.append((
             "How often and how much buyers buy hang together (correlation {correlation}; a"
             " prediction allows less than {most}).",
-            {"correlation": f"{found_r:.2f}", "most": MOST_CORRELATION},
+            {"correlation": f"{found_r:.2f}", "most": gates.most_correlation},
         ))
 
 
-def _gate_holdout(found: Prediction, rows: Sequence[Row], days: int) -> None:
+def _gate_holdout(found: Prediction, rows: Sequence[Row], days: int, gates: Buyers) -> None:
     """Fit on all but the last days, and compare what was expected of them with what came."""
     if not rows:
         return
@@ -159,9 +159,9 @@ def _gate_holdout(found: Prediction, rows: Sequence[Row], days: int) -> None:
         found.weeks.append(Week(week + 1, bought * found.share, expected * found.share))
     last = found.weeks[-1]
     error = abs(last.expected - last.bought) / last.bought if last.bought else 1.0
-    if error >= MOST_ERROR:
+    if error >= gates.most_error:
         found.reasons.append((
             "On the last {weeks} weeks, held out, the prediction was wrong by {error} of the repeat"
             " purchases (allowed: less than {most}).",
-            {"weeks": last.week, "error": f"{error:.0%}", "most": f"{MOST_ERROR:.0%}"},
+            {"weeks": last.week, "error": f"{error:.0%}", "most": f"{gates.most_error:.0%}"},
         ))

@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo
 from dashboard.metrics.buyers import (
     NEEDS,
     buyer_sql,
-    first_dims,
     first_filters,
     knows_buyers,
     note_nameless,
+    note_refunds,
     note_unproven,
     span,
 )
@@ -25,9 +25,9 @@ from loaders.errors import UnknownMetric
 from loaders.store.reader import Row
 
 DAYS_N = (1, 7, 14, 30, 60, 90)
-_PERIOD_SQL = {
-    "month": "(year(shop_time(paid_at)) - 1) * 12 + month(shop_time(paid_at)) - 1",
-    "week": "(shop_day(paid_at) - date '1970-01-05') // 7",
+_COHORT_SQL = {
+    "month": "(year(first_day) - 1) * 12 + month(first_day) - 1",
+    "week": "(first_day - date '1970-01-05') // 7",
 }
 _EPOCHS = {"month": date(1, 1, 1), "week": date(1970, 1, 5)}
 Key = tuple[Any, ...]
@@ -71,16 +71,17 @@ def triangle(asked: Asked) -> list[Row]:
     if known is None:
         return []
     question, grain = asked.question, grain_of(asked.question)
+    names = [name for name in question.by if name in NAMED_DIMENSIONS]
     found = asked.rows(
-        buyer_sql("retention", question, period=_PERIOD_SQL[grain],
-                  first_dims=first_dims(question), first_filters=first_filters(question)),
+        buyer_sql("retention", question, grain=grain, cohort=_COHORT_SQL[grain],
+                  names="".join(f"{name}, " for name in names)),
         new_from=known.new_from,
     )
     note_unproven(asked, known, sum(
         row["returned"] for row in found if row["is_unproven"] and row["period"] == 0
     ))
     note_nameless(asked)
-    names = [name for name in question.by if name in NAMED_DIMENSIONS]
+    note_refunds(asked, known, grain)
     cells: dict[Key, dict[int, Row]] = defaultdict(dict)
     for row in found:
         if not row["is_unproven"]:
@@ -147,8 +148,12 @@ def rolling(asked: Asked, horizon: int) -> list[Row]:
                   first_filters=first_filters(question)),
         new_from=known.new_from,
     )
+    note_unproven(asked, known, sum(row["buyers"] for row in found if row["is_unproven"]))
+    note_refunds(asked, known, grain)
     lasts: dict[date, dict[int, int]] = defaultdict(dict)
     for row in found:
+        if row["is_unproven"]:
+            continue
         lasts[row["cohort"]][row["period"]] = row["buyers"]
     now, rows = local_time(asked), []
     for cohort, counts in sorted(lasts.items()):
@@ -174,7 +179,12 @@ def on_days(asked: Asked, days: Sequence[int] = DAYS_N) -> list[Row]:
                   first_filters=first_filters(question)),
         new_from=known.new_from,
     )
+    note_unproven(asked, known, sum(
+        row["buyers"] for row in found if row["is_unproven"] and row["period"] == days[0]
+    ))
+    note_refunds(asked, known, grain)
     now, rows = local_time(asked), []
+    found = [row for row in found if not row["is_unproven"]]
     for row in sorted(found, key=lambda row: (row["cohort"], row["period"])):
         is_over = has_ended(row["cohort"], grain, 0, now) and row["ended"] == row["buyers"]
         returned = row["returned"] if is_over else None

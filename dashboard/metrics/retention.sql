@@ -1,45 +1,20 @@
 -- One row per cohort of first purchase, dimension and period: its buyers who bought in the period,
--- and their net purchases. Cohort and period are numbers of weeks or months. One pass over the
--- purchases, the rest over a row per buyer and period.
+-- and their net purchases. Cohort and period are numbers of weeks or months.
 with
-{orders},
-periods as (
-    select
-        buyer_key,
-        {period} as place,
-        min(paid_at) as begins_at,
-        sum(net_fen)::bigint as net_fen
-        {first_order}
-    from bought
-    group by all
-),
-cohorts as (
-    select
-        buyer_key,
-        min(begins_at) as first_at,
-        min(place) as cohort
-        {first_of_period}
-    from periods
-    group by buyer_key
-),
-chosen as (
-    select
-        buyer_key,
-        cohort,
-        {first_dims}
-        first_at < $new_from::timestamp as is_unproven
-    from cohorts
-    where
-        first_at >= utc_time($first_hour::timestamp)
-        and first_at < utc_time($last_hour::timestamp + interval 1 hour)
-        {first_filters}
-)
+{histories}
 select
-    chosen.* exclude (buyer_key),
-    place - cohort as period,
-    count(*) as returned,
+    {cohort} as cohort,
+    {names}
+    first_day < shop_day($new_from::timestamp) as is_unproven,
+    period,
+    sum(returned)::bigint as returned,
     sum(net_fen)::bigint as net_fen
-from periods
-inner join chosen using (buyer_key)
+from cells
+where
+    grain = '{grain}'
+    and first_day >= $first_hour::date
+    and first_day <= $last_hour::date
+    {filters}
 group by all
+having sum(returned) <> 0
 order by cohort, period

@@ -6,12 +6,12 @@ cohorts as (
     select
         buyer_key,
         first_at,
-        date_trunc('{grain}', shop_time(first_at))::date as cohort
+        date_trunc('{grain}', shop_time(first_at))::date as cohort,
+        first_at < $new_from::timestamp as is_unproven
     from firsts
     where
         first_at >= utc_time($first_hour::timestamp)
         and first_at < utc_time($last_hour::timestamp + interval 1 hour)
-        and first_at >= $new_from::timestamp
         {first_filters}
 ),
 windows as (
@@ -26,6 +26,7 @@ hits as (
 )
 select
     cohort,
+    is_unproven,
     day_n as period,
     count(*) as buyers,
     count(*) filter (where first_at + to_hours(24 * (day_n + 1)) <= $as_of::timestamp) as ended,

@@ -1,31 +1,16 @@
 -- One row per group, day and whether it came: buyers whose second purchase came that many days after
 -- the first, or has not come until $as_of (D28).
 with
-{orders},
-chosen as (
-    select * from firsts
-    where
-        first_at >= utc_time($first_hour::timestamp)
-        and first_at < utc_time($last_hour::timestamp + interval 1 hour)
-        and first_at >= $new_from::timestamp
-        {first_filters}
-),
-seconds as (
-    select
-        buyer_key,
-        case
-            when sum(orders) filter (where paid_at = first_at) > 1 then any_value(first_at)
-            else min(paid_at) filter (where paid_at > first_at)
-        end as second_at
-    from bought
-    inner join chosen using (buyer_key)
-    group by buyer_key
-)
+{histories}
 select
     {group_dims}
     second_at is not null as came,
     date_diff('second', first_at, coalesce(second_at, $as_of::timestamp)) // 86400 as days,
     count(*) as buyers
-from chosen
-inner join seconds using (buyer_key)
+from histories
+where
+    first_at >= utc_time($first_hour::timestamp)
+    and first_at < utc_time($last_hour::timestamp + interval 1 hour)
+    and first_at >= $new_from::timestamp
+    {first_filters}
 group by all

@@ -17,13 +17,16 @@ def _answer(asked: Asked) -> list[Row]:
 METRIC = Metric(
     name="segment_scores",
     title="Segments by score",
-    version=1,
+    version=2,
     definition=(
         "Buyers at the period's end by segment and by the scores of recency, frequency and value: the"
-        " map of the segments. Value: the place of the mean net amount among all buyers, in fifths."
+        " map of the segments. Value: the place of the mean net amount among all buyers, in fifths;"
+        " the least mean of each cell tells the cut-offs as they were then."
     ),
     needs=NEEDS,
-    fields=("segment", "recency", "frequency", "value", "buyers", "orders", "net_fen"),
+    fields=(
+        "segment", "recency", "frequency", "value", "buyers", "orders", "net_fen", "least_mean_fen",
+    ),
     answer=_answer,
     dimensions=NAMED_DIMENSIONS,
 )

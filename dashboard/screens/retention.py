@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard.charts.buyers import cohort_curves, mix_bars, return_curves, triangle
+from dashboard.metrics.buyer_mix import whole_months
 from dashboard.metrics.loyalty import Loyalty
 from dashboard.metrics.question import Question
 from dashboard.metrics.retention import mean_row
@@ -22,8 +23,8 @@ MODES = {
 }
 SHOWN = {"rate": "buyers who came back", "net_fen": "net amount"}
 GROUPS = {
-    "all": "all together", "product": "by product", "store": "by store", "campaign": "by campaign",
-    "first_attempt": "by outcome of the first attempt",
+    "all": "all together", "month": "by first month", "product": "by product", "store": "by store",
+    "campaign": "by campaign", "first_attempt": "by outcome of the first attempt",
 }
 _CELLS = ("cohort", "period", "buyers", "returned", "rate", "low", "high", "net_fen")
 _BUYERS = ("buyer", "first_paid_at", "last_paid_at", "orders", "net_fen")
@@ -89,10 +90,10 @@ def _cohorts(services: Services, question: Question) -> None:
 
 
 def _mix(services: Services, question: Question) -> None:
-    answer = services.metric("buyer_mix", question.split("month"))
+    answer = services.metric("buyer_mix", whole_months(question))
     parts.section(services, "New and returning buyers", answer)
-    figure = mix_bars(answer.rows, "month", services.say)
-    parts.chart(services, figure, "mix", "New and returning buyers", question, answer)
+    title, figure = "New and returning buyers", mix_bars(answer.rows, "month", services.say)
+    parts.chart(services, figure, "mix", title, question, answer)
 
 
 @st.fragment
@@ -112,9 +113,8 @@ def _second(services: Services, question: Question) -> None:
 
 def _failure(services: Services, question: Question) -> None:
     answer = services.metric("failure_loyalty", question)
-    parts.section(services, "What a failed first attempt costs later", answer)
-    title = "What a failed first attempt costs later"
-    parts.answer_table(services, answer, "failure-loyalty", title)
+    parts.section(services, answer.metric.title, answer)
+    parts.answer_table(services, answer, "failure-loyalty", answer.metric.title)
     st.caption(services.say(
         "An association: buyers whose first attempt fails may differ in other ways too."
     ))

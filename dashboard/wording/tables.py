@@ -55,7 +55,7 @@ _COUNTS = frozenset(
         "needed", "needed_held", "needed_days", "spared", "bought", "together", "hits",
         "returning_buyers", "unproven", "followed", "expected_orders", "asks", "items", "age",
         "payments", "overcharges", "overdue_days", "gaps", "cells",
-        "compared_orders", "matched_orders", "holdout_orders",
+        "compared_orders", "matched_orders", "holdout_orders", "day30_buyers", "day30_returned",
     }
 )
 _FACTORS = frozenset({"lift", "lift_low", "lift_high"})

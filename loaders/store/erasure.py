@@ -103,6 +103,11 @@ def erase(warehouse: Warehouse, buyers: Sequence[str]) -> int:
                 [name, name, buyer])
             run(f"update lake.buyer_items set buyer_key = {_KEY} where buyer_key = {_KEY}",
                 [name, buyer])
+            key = "id_hash(begun_order.channel || ':' || ?)::ubigint"
+            run(
+                f"update lake.buyer_histories set buyer_key = {key} where buyer_key = {key}",
+                [name, buyer],
+            )
             run(
                 "insert into lake.id_days select id_bucket(id_hash(?)), id_hash(?), home_day from"
                 f" lake.id_days where bucket = id_hash(?) % {ID_BUCKETS} and id_hash = id_hash(?)",

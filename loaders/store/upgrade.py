@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import duckdb
 
+from loaders.store import histories
+
 _ADDED = (
     ("bill_days", "part", "varchar"),
     ("deliveries", "refund_fen", "bigint"),
@@ -32,8 +34,9 @@ def upgrade(
     rows = connection.execute(
         "select table_name, column_name from duckdb_columns() where database_name = 'lake'"
     ).fetchall()
+    present = {table for table, _ in rows}
     lacking = [item for item in _ADDED if item[:2] not in rows]
-    if not lacking and _names(tables) <= {table for table, _ in rows}:
+    if not lacking and _names(tables) <= present:
         return
     connection.execute("begin")
     connection.execute("use lake")
@@ -44,6 +47,8 @@ def upgrade(
     for statement in views:
         connection.execute(statement)
     connection.execute("use memory")
+    if not present.issuperset(histories.TABLES):
+        histories.fill(connection.execute)
     connection.execute("commit")
 
 

@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from loaders.errors import ConfigurationError, StoreBusy
 from loaders.settings import Settings
-from loaders.store import reconciliation
+from loaders.store import histories, reconciliation
 from loaders.store.connection import connect
 from loaders.store.upgrade import upgrade
 
@@ -26,8 +26,9 @@ OPEN_TRIES = 4
 _TURN_SLICES = 1_000_000
 _ROLLUPS = (
     "hourly_orders", "hourly_failures", "hourly_rungs", "hourly_money", "daily_latency",
-    "buyer_orders", "buyer_items",
+    "buyer_items",
 )
+_COMPACTED = (*_ROLLUPS, "buyer_orders", "buyer_cells", "buyer_gaps")
 _MOVED: Mapping[str, str] = {
     "buyer_orders": "where buyer_key is null"
     " or buyer_key in (select buyer_key from lake.buyer_orders where orders < 1)",
@@ -347,6 +348,13 @@ class Warehouse:
             self.connection.execute(
                 f"insert into lake.{name} by name {sql_file('models', name)}"
             )
+        self.connection.execute(
+            f"create or replace temp table buyer_delta as {sql_file('models', 'buyer_orders')}"
+        )
+        self.connection.execute("insert into lake.buyer_orders by name select * from buyer_delta")
+        if self._any("select 1 from buyer_delta where buyer_key is not null limit 1"):
+            histories.renew(self.connection.execute)
+        self.connection.execute("drop table buyer_delta")
 
     def _append_ids(self) -> None:
         """Ids people paste that were not known before: order, trade, refund and buyer.
@@ -391,7 +399,7 @@ class Warehouse:
     def maintain(self) -> None:
         """Write inlined rows out, sum up roll-ups, merge small files, drop what is unused."""
         run = self.connection.execute
-        for name in _ROLLUPS:
+        for name in _COMPACTED:
             self._compact(name)
         for call in (
             "ducklake_flush_inlined_data('lake')",

@@ -21,7 +21,7 @@ from dashboard.metrics.question import Question
 from dashboard.services import Services
 from loaders.channels.alipay import signing
 from loaders.settings import load_settings
-from tests.benchmark import inputs
+from tests.benchmark import buyers, inputs
 from tests.benchmark.peers import sdk_verify, verify_only
 from tests.benchmark.receiver import receiver as rows_of_receiver
 from tests.benchmark.sessions import measure
@@ -145,6 +145,13 @@ def scale(folder: Path) -> None:
          f"{big_found * 1000:.0f} ms against {found * 1000:.0f} ms")
     told("scale: one trade's page, 100 times the trades", big_read / read, "<= 2",
          f"{big_read * 1000:.0f} ms against {read * 1000:.0f} ms")
+    for name, asked in (("retention", buyers.retention_s), ("loyalty", buyers.loyalty_s)):
+        few, many = asked(small), asked(large)
+        told(f"scale: {name}'s queries, 100 times the trades", many / few, "<= 4",
+             f"{many * 1000:.0f} ms against {few * 1000:.0f} ms")
+    few, many = (inputs.load_day(home, TRADES) for home in (small, large))
+    told("scale: a day's trades into it, against the small store", many / few, "<= 2",
+         f"{many:.1f} s against {few:.1f} s for {TRADES // inputs.DAYS} trades")
     empty = mdash(inputs.new_home(folder / "empty", key), "load", str(log))[0]
     full = mdash(large, "load", str(log))[0]
     told("scale: 10,000 messages into it, against empty", full / empty, "<= 2",

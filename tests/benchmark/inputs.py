@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from datetime import date, datetime, timedelta
@@ -100,16 +101,28 @@ def store_of(path: Path, key: bytes, trades: int, chunk: int = 700_000) -> Path:
     with Warehouse(load_settings(home), retry_ladders()) as warehouse:
         warehouse.execute("set memory_limit = '8GB'")
         for number, (first, last) in enumerate(_chunks(trades, chunk), start=1):
-            with warehouse.transaction(f"chunk {number}"):
-                for statement in _raw(number, first, last, trades):
-                    warehouse.execute(statement)
-                warehouse.assign_homes(
-                    "select order_no, hint_day, false as is_payment_line from made"
-                    f" where {first} < {last}"
-                )
-                warehouse.merge_models()
+            _load_chunk(warehouse, number, first, last, trades)
         warehouse.maintain()
     return home
+
+
+def _load_chunk(warehouse: Warehouse, number: int, first: int, last: int, trades: int) -> None:
+    with warehouse.transaction(f"chunk {number}"):
+        for statement in _raw(number, first, last, trades):
+            warehouse.execute(statement)
+        warehouse.assign_homes(
+            "select order_no, hint_day, false as is_payment_line from made"
+            f" where {first} < {last}"
+        )
+        warehouse.merge_models()
+
+
+def load_day(home: Path, trades: int) -> float:
+    """Seconds in which the day after those of a store of so many trades is loaded into a home."""
+    with Warehouse(load_settings(home), retry_ladders()) as warehouse:
+        began = time.perf_counter()
+        _load_chunk(warehouse, warehouse.next_load_id(), trades, trades + trades // DAYS, trades)
+        return time.perf_counter() - began
 
 
 def _chunks(trades: int, chunk: int) -> Iterator[tuple[int, int]]:

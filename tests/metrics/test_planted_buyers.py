@@ -140,6 +140,16 @@ def test_finished_cells_change_by_refunds_alone(shop: Shop) -> None:
         assert (later["buyers"], later["returned"]) == now
         moved += then != now
     assert moved
+    late = sum(
+        back.done_at.date() >= later_month(order.created_at.date())
+        for order in shop.orders if order.created_at.date() >= since for back in order.refunds
+    )
+    assert f"{late} refunds came after the month of their order had ended: by these, and by nothing" \
+        " else, months that have ended changed later." in ask(shop.home, "retention")["notes"]
+
+
+def later_month(day: date) -> date:
+    return (day.replace(day=1) + timedelta(days=31)).replace(day=1)
 
 
 def new_after(shop: Shop) -> int:
@@ -172,6 +182,15 @@ def test_the_gates_open_and_the_prediction_holds(shop: Shop) -> None:
     last = found.weeks[-1]
     assert abs(last.expected - last.bought) / last.bought < 0.2
     assert any("BG/NBD" in note for note in ask(shop.home, "churn_risk")["notes"])
+
+
+def test_the_gates_are_settings(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MDASH_BUYERS__LEAST_NEW", "100000")
+    answer = ask(shop.home, "lifetime_value")
+    assert answer["rows"][0]["expected_fen"] is None
+    assert any("A prediction needs 100000 new buyers" in note for note in answer["notes"])
+    monkeypatch.setenv("MDASH_BUYERS__UNPROVEN_DAYS", "300")
+    assert new_after(shop) >= 300
 
 
 def test_buyers_orders_are_what_the_trades_say(shop: Shop) -> None:

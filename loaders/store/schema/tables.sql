@@ -102,6 +102,24 @@ create table if not exists buyer_orders (
     product varchar, client varchar, store varchar, campaign varchar, first_attempt varchar,
     first_reason varchar, is_holdout boolean, consent boolean, orders bigint, net_fen bigint
 );
+create table if not exists buyer_histories (
+    buyer_key ubigint, begun_at timestamp,
+    begun_order struct(
+        product varchar, client varchar, store varchar, campaign varchar, channel varchar,
+        first_attempt varchar, first_reason varchar
+    ),
+    is_back_30 boolean, is_back_90 boolean, net_90_fen bigint, first_at timestamp,
+    first_order struct(
+        product varchar, client varchar, store varchar, campaign varchar, channel varchar,
+        first_attempt varchar
+    ),
+    second_at timestamp
+);
+create table if not exists buyer_cells (
+    grain varchar, first_day date, channel varchar, product varchar, client varchar, store varchar,
+    campaign varchar, period integer, returned bigint, net_fen bigint
+);
+create table if not exists buyer_gaps (day date, gap_days integer, gaps bigint);
 create table if not exists buyer_items (
     paid_at timestamp, channel varchar, buyer_key ubigint, item varchar, name varchar, orders bigint
 );
