@@ -1,12 +1,12 @@
-"""The Kaplan-Meier estimator over whole days, with log-log intervals."""
+"""The Kaplan-Meier curve over whole days, with log-log intervals, by SciPy's estimator."""
 
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-
-from dashboard.metrics.intervals import Z95
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,25 +26,35 @@ def kaplan_meier(events: Mapping[int, int], censored: Mapping[int, int]) -> list
 
     On one day, events come before the last look. Interval: Greenwood's variance on log(-log S).
     """
-    at_risk, surviving, variance = sum(events.values()) + sum(censored.values()), 1.0, 0.0
+    from scipy.stats import CensoredData, ecdf
+
+    if not events:
+        return []
+    surviving = ecdf(CensoredData(uncensored=_each(events), right=_each(censored))).sf
+    with warnings.catch_warnings():
+        # Where all or none have had the event the formula gives no interval; the points say so.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        bounds = surviving.confidence_interval(0.95, method="log-log")
+    at_risk = sum(events.values()) + sum(censored.values())
     points = []
     for day in sorted({*events, *censored}):
         happened = events.get(day, 0)
         if happened:
-            surviving *= 1 - happened / at_risk
-            if at_risk > happened:
-                variance += happened / (at_risk * (at_risk - happened))
-            low, high = _interval(surviving, variance)
-            points.append(Point(day, at_risk, happened, 1 - surviving, low, high))
+            low, high = (_share(side, day) for side in (bounds.high, bounds.low))
+            points.append(Point(day, at_risk, happened, 1 - float(surviving.evaluate(day)), low, high))
         at_risk -= happened + censored.get(day, 0)
     return points
 
 
-def _interval(surviving: float, variance: float) -> tuple[float | None, float | None]:
-    if not 0 < surviving < 1:
-        return None, None
-    spread = Z95 * math.sqrt(variance) / abs(math.log(surviving))
-    return 1 - surviving ** math.exp(-spread), 1 - surviving ** math.exp(spread)
+def _each(counts: Mapping[int, int]) -> Any:
+    import numpy as np
+
+    return np.repeat(np.fromiter(counts, dtype=float), np.fromiter(counts.values(), dtype=np.int64))
+
+
+def _share(side: Any, day: int) -> float | None:
+    share = 1 - float(side.evaluate(day))
+    return None if math.isnan(share) else share
 
 
 def by_day(points: list[Point], day: int) -> Point | None:

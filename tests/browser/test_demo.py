@@ -16,9 +16,11 @@ from tests.store.test_bills import DAY, lines, newer
 pytestmark = pytest.mark.browser
 
 SCREENS = {
-    "en": ("Overview", "Conversion", "Failures", "Latency", "Trades", "Alerts", "Data",
-           "Definitions"),
-    "zh": ("总览", "转化", "失败", "时延", "交易", "告警", "数据", "定义"),
+    "en": ("Overview", "Conversion", "Failures", "Latency", "Channels", "Retention", "Loyalty",
+           "Campaigns", "Audiences", "Buyer", "Trades", "Refunds and approvals", "Settlement",
+           "Reconciliation", "Alerts", "Data", "Definitions"),
+    "zh": ("总览", "转化", "失败", "时延", "渠道", "留存", "忠诚度", "营销活动", "人群", "买家", "交易",
+           "退款与审批", "结算", "对账", "告警", "数据", "定义"),
 }
 
 
@@ -39,7 +41,9 @@ def test_the_phone_shows_every_screen_without_sideways_scrolling(
 ) -> None:
     context = phone(browser, signed_in("admin"))
     page = context.new_page()
-    for name in ("", "conversion", "failures", "latency", "trades", "alerts", "data", "definitions"):
+    for name in ("", "conversion", "failures", "latency", "channels", "retention", "loyalty",
+                 "campaigns", "audiences", "buyer", "trades", "refunds", "settlement",
+                 "reconciliation", "alerts", "data", "definitions"):
         page.goto(f"{demo}/{name}?lang=zh")
         settled(page)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390

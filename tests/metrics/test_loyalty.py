@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from datetime import timedelta
 from itertools import pairwise
@@ -53,20 +54,23 @@ def test_new_and_returning(sample: Sample) -> None:
         assert row["returning_rate"] == truth["returning"] / truth["buyers"]
 
 
-def test_the_estimator_is_scipys() -> None:
-    from scipy.stats import CensoredData, ecdf
-
+def test_the_curve_is_the_product_of_the_days() -> None:
+    """Kaplan and Meier's product and Greenwood's sum, written out over single buyers."""
     draw = np.random.default_rng(3)
     days = draw.integers(0, 60, 400)
     came = (draw.random(400) < 0.6) & (days < 59)
     points = kaplan_meier(Counter(days[came].tolist()), Counter(days[~came].tolist()))
-    found = ecdf(CensoredData(uncensored=days[came], right=days[~came]))
-    told = found.sf.confidence_interval(method="log-log")
+    assert [point.day for point in points] == sorted(set(days[came].tolist()))
+    surviving, greenwood = 1.0, 0.0
     for point in points:
-        assert 1 - point.share == pytest.approx(found.sf.evaluate(point.day), abs=1e-12)
-        low, high = (1 - bound.evaluate(point.day) for bound in (told.high, told.low))
-        if point.low is not None:
-            assert (point.low, point.high) == (pytest.approx(low), pytest.approx(high))
+        at_risk, happened = int((days >= point.day).sum()), int((came & (days == point.day)).sum())
+        surviving *= 1 - happened / at_risk
+        greenwood += happened / (at_risk * (at_risk - happened))
+        assert (point.at_risk, point.events) == (at_risk, happened)
+        assert point.share == pytest.approx(1 - surviving, abs=1e-12)
+        width = 1.959963984540054 * greenwood**0.5 / math.log(surviving)
+        wanted = [1 - surviving ** math.exp(sign * width) for sign in (1, -1)]
+        assert [point.low, point.high] == pytest.approx(wanted)
 
 
 def test_a_hand_made_curve() -> None:
