@@ -124,6 +124,8 @@ def _services(person: Person) -> Services:
     wanted = st.query_params.get("lang") or st.session_state.get("spoken") or default
     # Kept beside the address: a click during the first run drops what stands there.
     language = st.session_state["spoken"] = wanted if wanted in LANGUAGES else default
+    if language != default and "lang" not in st.query_params:
+        st.query_params["lang"] = language
     return Services(settings, answers, language, person, identify=_acting)
 
 
@@ -202,6 +204,8 @@ def main() -> None:
         if person.may(right)
     ]
     chosen = st.navigation(pages, expanded=True)
+    st.session_state["is_moved"] = st.session_state.get("page") != chosen.url_path
+    st.session_state["page"] = chosen.url_path
     _language_choice(services)
     account.menu(services, _sign_out)
     try:

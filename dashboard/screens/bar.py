@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard.metrics.question import Question
-from dashboard.screens.filters import dimensions, worded
+from dashboard.screens.filters import carry, dimensions, keep, worded, write
 from dashboard.services import Services
 from dashboard.wording.formats import plain
 from dashboard.wording.labels import FIELDS
@@ -38,14 +38,13 @@ def filter_bar(services: Services) -> View:
     say = services.say
     last = services.last_day()
     first = last - timedelta(days=DEFAULT_DAYS - 1)
+    carry()
     with st.container(horizontal=True, key="filter-bar", vertical_alignment="bottom"):
-        days = st.date_input(
-            say("Period"), value=(first, last), key="days", bind="query-params",
-            format="YYYY-MM-DD", width=250,
-        )
+        days = _days(services, (first, last))
         _presets(services, last)
         compare = _comparison(services)
         where = dimensions(services)
+    keep({"days": days, "compare": compare} | where)
     filters = {name: found for name, found in where.items() if found}
     if filters:
         listed = [
@@ -57,19 +56,30 @@ def filter_bar(services: Services) -> View:
     return View(question, _earlier(question, compare))
 
 
+def _days(services: Services, usual: tuple[date, date]) -> Any:
+    """The first and last day; while only the first has been picked, that one alone."""
+    try:
+        asked = sorted(date.fromisoformat(day) for day in st.query_params.get_all("days")[:2])
+    except ValueError:
+        asked = []
+    st.session_state.setdefault("days", tuple(asked) or usual)
+    days: Any = st.date_input(services.say("Period"), key="days", format="YYYY-MM-DD", width=250)
+    chosen = list(days) if isinstance(days, tuple) else [days]
+    write("days", [] if chosen == list(usual) else [str(day) for day in chosen])
+    return days
+
+
 def _comparison(services: Services) -> str:
-    """What to compare with. Bound by hand: a bound box writes its worded option into the URL."""
+    """What to compare with."""
     names = list(COMPARISONS)
     asked = st.query_params.get("compare")
+    if asked in names:
+        st.session_state.setdefault("compare", asked)
     chosen = st.selectbox(
-        services.say("Compare with"), names, key="compare", width=170, persist_state="session",
-        index=names.index(asked) if asked in names else 0,
+        services.say("Compare with"), names, key="compare", width=170,
         format_func=lambda name: services.say(COMPARISONS[name]),
     )
-    if chosen != names[0]:
-        st.query_params["compare"] = chosen
-    elif asked:
-        del st.query_params["compare"]
+    write("compare", [] if chosen == names[0] else [chosen])
     return chosen
 
 

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
 from dashboard.metrics.question import NAMED_DIMENSIONS
 from dashboard.services import Services
 from dashboard.wording.labels import FIELDS, WORDED
 from dashboard.wording.tables import word
+
+
+def carry() -> None:
+    """Choose again what was chosen on the screen before: a way through the sidebar has no address."""
+    kept = st.session_state.get("bar", {})
+    is_addressed = any(name in st.query_params for name in kept)
+    if st.session_state.get("is_moved") and not is_addressed:
+        for name, chosen in kept.items():
+            st.session_state[name] = chosen
+
+
+def keep(chosen: dict[str, Any]) -> None:
+    """Remember what the bar was set to."""
+    st.session_state["bar"] = chosen
 
 
 def dimensions(services: Services) -> dict[str, list[str]]:
@@ -17,27 +33,27 @@ def dimensions(services: Services) -> dict[str, list[str]]:
     chosen = sum(bool(st.session_state.get(name)) for name in NAMED_DIMENSIONS)
     label = say("Filters ({count})", count=chosen) if chosen else say("Filters")
     with st.popover(label, icon=":material/tune:"):
-        return {
-            name: _worded_choice(services, name, choices[name]) if name in WORDED else st.multiselect(
-                say(FIELDS[name]), choices[name], key=name, bind="query-params",
-                placeholder=say("all"),
-            )
-            for name in NAMED_DIMENSIONS
-        }
+        return {name: _choice(services, name, choices[name]) for name in NAMED_DIMENSIONS}
 
 
-def _worded_choice(services: Services, name: str, choices: list[str]) -> list[str]:
-    """What to narrow by, in words. Bound by hand: a bound box writes its worded options into the URL."""
-    given = st.query_params.get_all(name)
-    asked = [] if name in st.session_state else [item for item in given if item in choices]
+def _choice(services: Services, name: str, choices: list[str]) -> list[str]:
+    asked = [item for item in st.query_params.get_all(name) if item in choices]
+    st.session_state.setdefault(name, asked)
     chosen = st.multiselect(
-        services.say(FIELDS[name]), choices, key=name, persist_state="session",
-        default=asked or None, placeholder=services.say("all"),
+        services.say(FIELDS[name]), choices, key=name, placeholder=services.say("all"),
         format_func=lambda item: worded(services, name, item),
     )
-    if chosen != given:
-        st.query_params[name] = chosen
+    write(name, chosen)
     return chosen
+
+
+def write(name: str, chosen: list[str]) -> None:
+    """Put a choice into the address; by hand, since a bound box writes words instead of codes."""
+    if chosen:
+        if chosen != st.query_params.get_all(name):
+            st.query_params[name] = chosen
+    elif name in st.query_params:
+        del st.query_params[name]
 
 
 def worded(services: Services, name: str, item: str) -> str:

@@ -73,7 +73,7 @@ def test_loaders_never_have_arrow_import_pandas() -> None:
         ("smtplib", ("dashboard.operations.delivery",)),
         ("prometheus_client", ("loaders.meters",)),
         ("uvicorn", ("dashboard.receiving", "sample_data.gateway")),
-        ("scipy", ("dashboard.metrics.bgnbd",)),
+        ("scipy", ("dashboard.metrics.bgnbd", "dashboard.metrics.survival")),
     ],
 )
 def test_only_its_rooms_import_a_library(library: str, rooms: tuple[str, ...]) -> None:

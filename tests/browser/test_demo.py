@@ -66,9 +66,9 @@ def test_filters_live_in_the_url(demo: str, page: Page) -> None:
     before = orders_card(page).inner_text()
     page.get_by_role("button", name=re.compile("Filters")).click()
     page.get_by_role("combobox", name=re.compile("Product")).click()
-    page.get_by_role("option", name="QUICK_WAP_WAY").click()
+    page.get_by_role("option", name="mobile web", exact=True).click()
     page.wait_for_url(re.compile("product=QUICK_WAP_WAY"))
-    expect(page.get_by_text("Only Product: QUICK_WAP_WAY")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("Only Product: mobile web")).to_be_visible(timeout=20_000)
     expect(orders_card(page)).not_to_have_text(before, timeout=20_000)
     settled(page)
     filtered = orders_card(page).inner_text()
@@ -78,6 +78,11 @@ def test_filters_live_in_the_url(demo: str, page: Page) -> None:
     page.goto(link)
     settled(page)
     expect(orders_card(page)).to_have_text(filtered, timeout=20_000)
+    for title in ("Conversion", "Overview"):
+        page.get_by_role("link", name=title, exact=True).click()
+        expect(page.locator("h1")).to_have_text(title, timeout=30_000)
+        expect(page.get_by_text("Only Product: mobile web")).to_be_visible(timeout=20_000)
+    assert "product=QUICK_WAP_WAY" in page.url
 
 
 def test_a_trade_is_found_by_its_number(demo: str, page: Page) -> None:
