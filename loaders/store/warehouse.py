@@ -18,6 +18,7 @@ from loaders.errors import ConfigurationError, StoreBusy
 from loaders.settings import Settings
 from loaders.store import histories, reconciliation
 from loaders.store.connection import connect
+from loaders.store.plain import Lines, write
 from loaders.store.upgrade import upgrade
 
 LOCK_WAIT_S = 600.0
@@ -237,54 +238,25 @@ class Warehouse:
     def _any(self, sql: str) -> bool:
         return self.connection.execute(sql).fetchone() is not None
 
-    def merge_models(self, first_load: int | None = None) -> None:
+    def merge_models(self, plain: Sequence[Lines] = ()) -> None:
         """Recompute the trades and refunds of `all_touched`, a bounded number at a time.
 
-        With `first_load`, also those of the orders that loads from this number on brought and
-        `all_touched` left out.
+        With `plain`, also those of the orders that these lines brought and `all_touched` left out.
         """
         row = self.connection.execute(
             "select count(*), (select turn from lake.writer) from all_touched"
         ).fetchone()
         count, turn = row or (0, 0)
-        if first_load is not None:
-            self._merge_plain(turn * _TURN_SLICES, first_load)
+        if plain:
+            self.connection.execute(f"set variable turn = {turn * _TURN_SLICES}")
+            write(self.connection.execute, plain)
+            self._roll_up()
         for number, first in enumerate(range(0, count, MERGED_AT_ONCE), start=1):
             self.connection.execute(
                 "create or replace temp table touched as select * from all_touched where key >"
                 f" {first} and key <= {first + MERGED_AT_ONCE}"
             )
             self._merge_touched(turn * _TURN_SLICES + number)
-
-    def _merge_plain(self, turn: int, first_load: int) -> None:
-        """Write the trades of orders that are one payment line of a bill, in one pass.
-
-        An order's number is kept also where a newer export leaves its line without effect, so
-        that what comes later joins it.
-        """
-        run = self.connection.execute
-        run(f"set variable first_load = {first_load}")
-        run(
-            "insert into lake.id_days by name select id_bucket(id_hash) as bucket, * from"
-            " (select id_hash(order_no) as id_hash, home_day from lake.trade_lines anti join"
-            f" all_touched using (order_no) where load_id >= {first_load} and order_no is not null)"
-        )
-        self._run_file("given_plain")
-        if not self._any("select 1 from given_bill limit 1"):
-            return
-        self._begin_turn(turn)
-        run(
-            "insert into lake.trade by name select getvariable('turn') as turn, key as order_no,"
-            f" shop_day(created_at) as home_day, * exclude (key) from ({sql_file('models', 'trade')})"
-        )
-        run(
-            "insert into lake.id_days by name select id_bucket(id_hash) as bucket, * from"
-            " (select id_hash(trade_no) as id_hash, home_day from new_trade"
-            " where trade_no is not null)"
-        )
-        for name, view in (("trade", "changed"), ("refund", "changed_refund")):
-            run(f"create or replace temp view {view} as select 1 as sign, * from new_{name}")
-        self._roll_up()
 
     def _begin_turn(self, turn: int) -> None:
         """Rows written from now on bear `turn`, which tells them from all others."""
