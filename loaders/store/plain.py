@@ -12,16 +12,29 @@ import duckdb
 
 Run = Callable[[str], duckdb.DuckDBPyConnection]
 _IDS = "insert into lake.id_days by name select id_bucket(id_hash) as bucket, id_hash, home_day from"
-_WRITTEN = (
-    "(select channel, order_no, trade_no, store, created_at, paid_at as finished_at, amount_fen as"
-    " order_fen, receipt_fen, fee_fen as service_fen, billed_on from lake.trade where turn ="
-    " getvariable('turn'))"
-)
+_SUMMED = """(
+    select
+        channel, store, created_at, finished_at, null::varchar as order_no,
+        null::varchar as trade_no, unnest([rows_count - 1, 1]) as sign,
+        unnest([0, order_fen]) as order_fen, null::bigint as receipt_fen,
+        null::decimal(18, 3) as service_fen, null::date as billed_on
+    from (
+        select
+            channel, store, time_bucket(interval 15 minute, created_at) as created_at,
+            time_bucket(interval 15 minute, paid_at) as finished_at, count(*) as rows_count,
+            sum(amount_fen)::bigint as order_fen
+        from lake.trade
+        where turn = getvariable('turn')
+        group by all
+    )
+)"""
+"""The written trades as two rows per quarter of an hour: one with their sum, one with the other ones'
+count. Roll-ups add up both alike, by hours of any time zone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """The rows of a channel's trade bills in Parquet; of these days alone where the bills own no more."""
+    """The rows of a channel's trade bills in Parquet; only `days` of them count, without these all."""
 
     channel: str
     paths: Sequence[Path]
@@ -48,21 +61,23 @@ def write(run: Run, staged: Sequence[Lines]) -> None:
     """
     run(f"create or replace temp view plain_lines as {_new(staged, is_owned=True)}")
     run(
-        "insert into lake.trade by name select getvariable('turn') as turn, *"
-        f" from ({_model('plain_lines')})"
+        "insert into lake.trade by name "
+        + _model("getvariable('turn') as turn", "plain_lines")
     )
     run(
         f"{_IDS} (select id_hash(order_no) as id_hash, shop_day(coalesce(created_at, finished_at))"
         f" as home_day from ({_new(staged, is_owned=False)}) union all select id_hash(trade_no),"
         " shop_day(coalesce(created_at, finished_at)) from plain_lines where trade_no is not null)"
     )
-    run(f"create or replace temp view changed as select 1 as sign, * from ({_model(_WRITTEN)})")
+    run(f"create or replace temp table plain_sums as {_model('sign', _SUMMED)}")
+    run("create or replace temp view changed as select * from plain_sums")
     run("create or replace temp view changed_refund as select 1 as sign, * from lake.refund where false")
 
 
-def _model(lines: str) -> str:
+def _model(mark: str, lines: str) -> str:
     text = (files("loaders.store") / "models" / "plain_trade.sql").read_text("utf-8")
-    return text.replace("from {lines}", f"from {lines}")
+    _, select = text.split("select\n", 1)
+    return "select\n" + select.replace("{mark}", mark).replace("{lines}", lines)
 
 
 def _new(staged: Sequence[Lines], *, is_owned: bool) -> str:

@@ -161,7 +161,7 @@ class Warehouse:
             self._roll_back()
             raise
         finally:
-            for name in ("all_touched", "touched", "staged_keys", "settled_days"):
+            for name in ("all_touched", "touched", "settled_days"):
                 self.connection.execute(f"drop table if exists {name}")
 
     def _roll_back(self) -> None:
@@ -208,32 +208,49 @@ class Warehouse:
         """
         run = self.connection.execute
         run(
-            "create or replace temp table staged_keys as select order_no, min(hint_day) as hint_day,"
-            " count(*) = 1 and bool_and(is_payment_line) as is_plain from"
-            f" ({keys_sql}) where order_no is not null group by order_no"
+            "create or replace temp view staged_keys as select * from"
+            f" ({keys_sql}) where order_no is not null"
         )
-        run("set variable hint_first = (select min(hint_day) - 3 from staged_keys)")
-        run("set variable hint_last = (select max(hint_day) + 3 from staged_keys)")
         run(
-            "create or replace temp table homes as select order_no, min(home_day) as home_day from"
-            " lake.trade semi join staged_keys using (order_no) where home_day between"
-            " getvariable('hint_first') and getvariable('hint_last') group by order_no"
+            "create or replace temp table shared_hashes as select hash(order_no) as order_hash from"
+            " staged_keys group by all having count(*) > 1 or not bool_and(is_payment_line)"
         )
-        if self._any("select 1 from lake.id_days limit 1"):
-            run(
-                "insert into homes select keys.order_no, min(days.home_day) from lake.id_days as"
-                " days inner join (select order_no, id_hash(order_no) as id_hash from staged_keys"
-                " anti join homes using (order_no)) as keys using (id_hash) group by keys.order_no"
-            )
+        self._find_homes()
         run(
             "create or replace temp table all_touched as select row_number() over (order by"
             " coalesce(homes.home_day, hint_day)) as key, order_no,"
             " coalesce(homes.home_day, hint_day) as home_day, homes.home_day is not null as is_known"
-            " from staged_keys left join homes using (order_no)"
-            " where not is_plain or homes.home_day is not null"
+            " from (select order_no, min(hint_day) as hint_day from staged_keys where hash(order_no)"
+            " in (select order_hash from shared_hashes) or order_no in (select order_no from homes)"
+            " group by order_no) left join homes using (order_no)"
         )
         run("drop table homes")
-        run("drop table staged_keys")
+        run("drop table shared_hashes")
+        run("drop view staged_keys")
+
+    def _find_homes(self) -> None:
+        """Make `homes`: the home days of those orders of `staged_keys` that are known already."""
+        run = self.connection.execute
+        run(
+            "set variable hints = (select struct_pack(first := min(hint_day) - 3, last :="
+            " max(hint_day) + 3) from staged_keys)"
+        )
+        near = (
+            "from lake.trade where home_day between getvariable('hints').first"
+            " and getvariable('hints').last"
+        )
+        is_near = self._any(f"select 1 {near} limit 1")
+        run(
+            "create or replace temp table homes as select order_no, min(home_day) as home_day from"
+            f" (select order_no, home_day {near}) semi join staged_keys using (order_no)"
+            f" where {str(is_near).lower()} group by order_no"
+        )
+        if self._any("select 1 from lake.id_days limit 1"):
+            run(
+                "insert into homes select keys.order_no, min(days.home_day) from lake.id_days as"
+                " days inner join (select distinct order_no, id_hash(order_no) as id_hash from"
+                " staged_keys anti join homes using (order_no)) as keys using (id_hash) group by keys.order_no"
+            )
 
     def _any(self, sql: str) -> bool:
         return self.connection.execute(sql).fetchone() is not None
@@ -277,6 +294,7 @@ class Warehouse:
         run("set variable first_day = (select min(home_day) from touched)")
         run("set variable last_day = (select max(home_day) from touched)")
         self._begin_turn(turn)
+        self._run_file("given_lines")
         for name in ("trade", "refund"):
             self._take_out(name, turn - turn % _TURN_SLICES)
         run(
@@ -296,7 +314,7 @@ class Warehouse:
                 f" union all by name select -1 as sign, * from old_{name}"
             )
         self._roll_up()
-        for name in ("old_trade", "old_refund"):
+        for name in ("old_trade", "old_refund", "touched_lines"):
             run(f"drop table {name}")
 
     def _take_out(self, name: str, first_turn: int) -> None:

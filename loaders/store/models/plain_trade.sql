@@ -1,6 +1,7 @@
 -- One row per line of `{lines}`: the trade of an order of which one payment line is all that is known.
--- What trade.sql says of such an order, without looking for what else there could be.
+-- `{mark}` is a column beside it. What trade.sql says of such an order, without looking for what else there could be.
 select
+    {mark},
     channel,
     order_no,
     shop_day(coalesce(created_at, finished_at)) as home_day,
