@@ -249,7 +249,8 @@ class Warehouse:
             run(
                 "insert into homes select keys.order_no, min(days.home_day) from lake.id_days as"
                 " days inner join (select distinct order_no, id_hash(order_no) as id_hash from"
-                " staged_keys anti join homes using (order_no)) as keys using (id_hash) group by keys.order_no"
+                " staged_keys anti join homes using (order_no)) as keys using (id_hash)"
+                " group by keys.order_no"
             )
 
     def _any(self, sql: str) -> bool:
@@ -323,11 +324,12 @@ class Warehouse:
             "home_day between getvariable('first_day') and getvariable('last_day')"
             f" and turn < {first_turn}"
         )
+        is_known = self._any("select 1 from touched where is_known limit 1")
         self.connection.execute(
             f"create or replace temp table old_{name} as select * from lake.{name} semi join"
-            f" touched using (order_no) where {scope}"
+            f" touched using (order_no) where {scope if is_known else 'false'}"
         )
-        if self._any(f"select 1 from old_{name} limit 1"):
+        if is_known and self._any(f"select 1 from old_{name} limit 1"):
             self.connection.execute(
                 f"delete from lake.{name} where {scope}"
                 " and order_no in (select order_no from touched)"
