@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 
 from loaders import bill_columns
-from loaders.bill_columns import FREE_TEXT, Place, places, unprefixed
+from loaders.bill_columns import FREE_TEXT, Place, line_breaks, places, unprefixed
 from loaders.channels.protocol import Channel
 from loaders.files import Content
 from loaders.privacy import HINT, holds_card, mask_personal
@@ -53,7 +53,7 @@ class BlockReader:
                     raw += rest
                 yield number, line, raw
                 number += 1
-                line += raw.count(b"\n")
+                line += line_breaks(raw)
 
     def to_parquet(
         self, block: Block, target: Path, connection: duckdb.DuckDBPyConnection

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence, Set
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -15,6 +16,7 @@ from loaders.records import Reject
 from loaders.staging import Load, Staged
 from loaders.store.erasure import BUYERS, withhold
 from loaders.store.growing import grow
+from loaders.store.plain import Lines
 from loaders.store.warehouse import Warehouse
 
 BILL_TABLES = {"trade_bill": "trade_lines", "account_bill": "account_log"}
@@ -64,7 +66,7 @@ def deposit(warehouse: Warehouse, staged: Sequence[Staged]) -> None:
         for table in {item.table for item in logs}:
             _insert_log(warehouse, table)
         if wanted:
-            warehouse.merge_models(first_id if bills else None)
+            warehouse.merge_models(_trade_lines(warehouse, bills))
             if any(item.table == "deliveries" for item in logs):
                 _append_message_ids(warehouse)
         _settle(warehouse, bills)
@@ -113,13 +115,7 @@ def _claim_days(warehouse: Warehouse, item: Staged) -> str | None:
         " ? as part from generate_series(?::timestamp, ?::timestamp, interval 1 day) as days(day)",
         [load.load_id, *named[:3], load.exported_at, load.content_key, load.part, *named[3:]],
     )
-    won = {
-        row[0]
-        for row in warehouse.execute(
-            f"select day from lake.current_days where {scope} and load_id = ?",
-            [*named, load.load_id],
-        ).fetchall()
-    }
+    won = _owned_days(warehouse, load)
     load.rows = sum(count for day, count in item.day_rows.items() if day in won)
     had = before[0] if before else 0
     if had:
@@ -170,6 +166,31 @@ def _insert_lines(warehouse: Warehouse, item: Staged) -> None:
         f" as part {'left join all_touched as touched using (order_no)' if is_keyed else ''}"
         " where problem is null"
     )
+
+
+def _trade_lines(warehouse: Warehouse, bills: Sequence[Staged]) -> list[Lines]:
+    """The lines of the trade bills: those that own all their days by channel, each other alone."""
+    whole: dict[str, list[Path]] = {}
+    lines: list[Lines] = []
+    for item in bills:
+        if item.load.kind != "trade_bill" or not item.parts:
+            continue
+        channel, owned = str(item.load.channel), _owned_days(warehouse, item.load)
+        if owned >= set(item.day_rows):
+            whole.setdefault(channel, []).extend(item.parts)
+        else:
+            lines.append(Lines(channel, item.parts, sorted(owned)))
+    return lines + [Lines(channel, parts) for channel, parts in whole.items()]
+
+
+def _owned_days(warehouse: Warehouse, load: Load) -> set[date]:
+    """The days of which this load is the export that counts."""
+    rows = warehouse.execute(
+        "select day from lake.current_days where channel = ? and account = ? and kind = ?"
+        " and day between ? and ? and load_id = ?",
+        [load.channel, load.account, load.kind, load.first_day, load.last_day, load.load_id],
+    ).fetchall()
+    return {row[0] for row in rows}
 
 
 def _columns(warehouse: Warehouse, table: str) -> list[str]:

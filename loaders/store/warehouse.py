@@ -18,6 +18,7 @@ from loaders.errors import ConfigurationError, StoreBusy
 from loaders.settings import Settings
 from loaders.store import histories, reconciliation
 from loaders.store.connection import connect
+from loaders.store.plain import Lines, write
 from loaders.store.upgrade import upgrade
 
 LOCK_WAIT_S = 600.0
@@ -160,7 +161,7 @@ class Warehouse:
             self._roll_back()
             raise
         finally:
-            for name in ("all_touched", "touched", "staged_keys", "settled_days"):
+            for name in ("all_touched", "touched", "settled_days"):
                 self.connection.execute(f"drop table if exists {name}")
 
     def _roll_back(self) -> None:
@@ -207,84 +208,73 @@ class Warehouse:
         """
         run = self.connection.execute
         run(
-            "create or replace temp table staged_keys as select order_no, min(hint_day) as hint_day,"
-            " count(*) = 1 and bool_and(is_payment_line) as is_plain from"
-            f" ({keys_sql}) where order_no is not null group by order_no"
+            "create or replace temp view staged_keys as select * from"
+            f" ({keys_sql}) where order_no is not null"
         )
-        run("set variable hint_first = (select min(hint_day) - 3 from staged_keys)")
-        run("set variable hint_last = (select max(hint_day) + 3 from staged_keys)")
         run(
-            "create or replace temp table homes as select order_no, min(home_day) as home_day from"
-            " lake.trade semi join staged_keys using (order_no) where home_day between"
-            " getvariable('hint_first') and getvariable('hint_last') group by order_no"
+            "create or replace temp table shared_hashes as select hash(order_no) as order_hash from"
+            " staged_keys group by all having count(*) > 1 or not bool_and(is_payment_line)"
         )
-        if self._any("select 1 from lake.id_days limit 1"):
-            run(
-                "insert into homes select keys.order_no, min(days.home_day) from lake.id_days as"
-                " days inner join (select order_no, id_hash(order_no) as id_hash from staged_keys"
-                " anti join homes using (order_no)) as keys using (id_hash) group by keys.order_no"
-            )
+        self._find_homes()
         run(
             "create or replace temp table all_touched as select row_number() over (order by"
             " coalesce(homes.home_day, hint_day)) as key, order_no,"
             " coalesce(homes.home_day, hint_day) as home_day, homes.home_day is not null as is_known"
-            " from staged_keys left join homes using (order_no)"
-            " where not is_plain or homes.home_day is not null"
+            " from (select order_no, min(hint_day) as hint_day from staged_keys where hash(order_no)"
+            " in (select order_hash from shared_hashes) or order_no in (select order_no from homes)"
+            " group by order_no) left join homes using (order_no)"
         )
         run("drop table homes")
-        run("drop table staged_keys")
+        run("drop table shared_hashes")
+        run("drop view staged_keys")
+
+    def _find_homes(self) -> None:
+        """Make `homes`: the home days of those orders of `staged_keys` that are known already."""
+        run = self.connection.execute
+        run(
+            "set variable hints = (select struct_pack(first := min(hint_day) - 3, last :="
+            " max(hint_day) + 3) from staged_keys)"
+        )
+        near = (
+            "from lake.trade where home_day between getvariable('hints').first"
+            " and getvariable('hints').last"
+        )
+        is_near = self._any(f"select 1 {near} limit 1")
+        run(
+            "create or replace temp table homes as select order_no, min(home_day) as home_day from"
+            f" (select order_no, home_day {near}) semi join staged_keys using (order_no)"
+            f" where {str(is_near).lower()} group by order_no"
+        )
+        if self._any("select 1 from lake.id_days limit 1"):
+            run(
+                "insert into homes select keys.order_no, min(days.home_day) from lake.id_days as"
+                " days inner join (select distinct order_no, id_hash(order_no) as id_hash from"
+                " staged_keys anti join homes using (order_no)) as keys using (id_hash)"
+                " group by keys.order_no"
+            )
 
     def _any(self, sql: str) -> bool:
         return self.connection.execute(sql).fetchone() is not None
 
-    def merge_models(self, first_load: int | None = None) -> None:
+    def merge_models(self, plain: Sequence[Lines] = ()) -> None:
         """Recompute the trades and refunds of `all_touched`, a bounded number at a time.
 
-        With `first_load`, also those of the orders that loads from this number on brought and
-        `all_touched` left out.
+        With `plain`, also those of the orders that these lines brought and `all_touched` left out.
         """
         row = self.connection.execute(
             "select count(*), (select turn from lake.writer) from all_touched"
         ).fetchone()
         count, turn = row or (0, 0)
-        if first_load is not None:
-            self._merge_plain(turn * _TURN_SLICES, first_load)
+        if plain:
+            self.connection.execute(f"set variable turn = {turn * _TURN_SLICES}")
+            write(self.connection.execute, plain)
+            self._roll_up()
         for number, first in enumerate(range(0, count, MERGED_AT_ONCE), start=1):
             self.connection.execute(
                 "create or replace temp table touched as select * from all_touched where key >"
                 f" {first} and key <= {first + MERGED_AT_ONCE}"
             )
             self._merge_touched(turn * _TURN_SLICES + number)
-
-    def _merge_plain(self, turn: int, first_load: int) -> None:
-        """Write the trades of orders that are one payment line of a bill, in one pass.
-
-        An order's number is kept also where a newer export leaves its line without effect, so
-        that what comes later joins it.
-        """
-        run = self.connection.execute
-        run(f"set variable first_load = {first_load}")
-        run(
-            "insert into lake.id_days by name select id_bucket(id_hash) as bucket, * from"
-            " (select id_hash(order_no) as id_hash, home_day from lake.trade_lines anti join"
-            f" all_touched using (order_no) where load_id >= {first_load} and order_no is not null)"
-        )
-        self._run_file("given_plain")
-        if not self._any("select 1 from given_bill limit 1"):
-            return
-        self._begin_turn(turn)
-        run(
-            "insert into lake.trade by name select getvariable('turn') as turn, key as order_no,"
-            f" shop_day(created_at) as home_day, * exclude (key) from ({sql_file('models', 'trade')})"
-        )
-        run(
-            "insert into lake.id_days by name select id_bucket(id_hash) as bucket, * from"
-            " (select id_hash(trade_no) as id_hash, home_day from new_trade"
-            " where trade_no is not null)"
-        )
-        for name, view in (("trade", "changed"), ("refund", "changed_refund")):
-            run(f"create or replace temp view {view} as select 1 as sign, * from new_{name}")
-        self._roll_up()
 
     def _begin_turn(self, turn: int) -> None:
         """Rows written from now on bear `turn`, which tells them from all others."""
@@ -305,6 +295,7 @@ class Warehouse:
         run("set variable first_day = (select min(home_day) from touched)")
         run("set variable last_day = (select max(home_day) from touched)")
         self._begin_turn(turn)
+        self._run_file("given_lines")
         for name in ("trade", "refund"):
             self._take_out(name, turn - turn % _TURN_SLICES)
         run(
@@ -324,7 +315,7 @@ class Warehouse:
                 f" union all by name select -1 as sign, * from old_{name}"
             )
         self._roll_up()
-        for name in ("old_trade", "old_refund"):
+        for name in ("old_trade", "old_refund", "touched_lines"):
             run(f"drop table {name}")
 
     def _take_out(self, name: str, first_turn: int) -> None:
@@ -333,11 +324,12 @@ class Warehouse:
             "home_day between getvariable('first_day') and getvariable('last_day')"
             f" and turn < {first_turn}"
         )
+        is_known = self._any("select 1 from touched where is_known limit 1")
         self.connection.execute(
             f"create or replace temp table old_{name} as select * from lake.{name} semi join"
-            f" touched using (order_no) where {scope}"
+            f" touched using (order_no) where {scope if is_known else 'false'}"
         )
-        if self._any(f"select 1 from old_{name} limit 1"):
+        if is_known and self._any(f"select 1 from old_{name} limit 1"):
             self.connection.execute(
                 f"delete from lake.{name} where {scope}"
                 " and order_no in (select order_no from touched)"

@@ -28,12 +28,8 @@ select
     min(line.billed_on) filter (where line.kind = 'payment') as billed_on,
     max(line.store) as store,
     min(line.created_at) filter (where line.kind = 'refund') as refunded_payment_at
-from lake.trade_lines as line
+from touched_lines as line
 inner join touched using (order_no)
-semi join lake.current_days as owner
-    on line.load_id = owner.load_id and line.account = owner.account
-    and line.billed_on = owner.day and owner.kind = 'trade_bill'
-where line.home_day between getvariable('first_day') and getvariable('last_day')
 group by line.channel, touched.key;
 
 create or replace temp view given_refunds as

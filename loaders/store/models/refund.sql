@@ -1,4 +1,4 @@
--- One row per channel, order and refund number, for the orders named in `touched`.
+-- One row per channel, order and refund number, for the orders named in `touched`, whose bill rows are `touched_lines`.
 with
 billed as (
     select
@@ -9,14 +9,8 @@ billed as (
             as amount_fen,
         min(line.finished_at) as refunded_at,
         min(line.billed_on) as billed_on
-    from lake.trade_lines as line
-    semi join touched using (order_no)
-    semi join lake.current_days as owner
-        on line.load_id = owner.load_id and line.account = owner.account
-        and line.billed_on = owner.day and owner.kind = 'trade_bill'
-    where
-        line.home_day between getvariable('first_day') and getvariable('last_day')
-        and line.kind = 'refund'
+    from touched_lines as line
+    where line.kind = 'refund'
     group by all
 ),
 refunded as (
@@ -35,14 +29,9 @@ payments as (
         line.order_no,
         max(line.order_fen) as amount_fen,
         max(line.store) as store
-    from lake.trade_lines as line
+    from touched_lines as line
     semi join refunded using (order_no)
-    semi join lake.current_days as owner
-        on line.load_id = owner.load_id and line.account = owner.account
-        and line.billed_on = owner.day and owner.kind = 'trade_bill'
-    where
-        line.home_day between getvariable('first_day') and getvariable('last_day')
-        and line.kind = 'payment'
+    where line.kind = 'payment'
     group by all
 ),
 orders as (
