@@ -6,6 +6,7 @@ from datetime import date, timedelta
 
 from dashboard.metrics.buyers import NEEDS, Span, buyer_sql, knows_buyers, note_nameless, span
 from dashboard.metrics.catalogue import Asked, Metric
+from dashboard.metrics.held import buyer_rows
 from dashboard.metrics.intervals import ratio, wilson
 from dashboard.metrics.question import NAMED_DIMENSIONS, Question
 from dashboard.metrics.retention import local_time
@@ -23,7 +24,8 @@ def _answer(asked: Asked) -> list[Row]:
     if question.by == ("month",) and not question.where and _is_whole(asked):
         return _told(asked, _by_month(asked, known))
     begins = "utc_time($first_hour::timestamp)"
-    rows = asked.rows(
+    rows = buyer_rows(
+        asked,
         buyer_sql(
             "buyer_mix", question, time_dims=question.dims("shop_time(paid_at)"),
             cell_start=(
@@ -53,7 +55,8 @@ def _is_whole(asked: Asked) -> bool:
 
 def _by_month(asked: Asked, known: Span) -> list[Row]:
     """The mix by whole months, from what is kept of the buyers."""
-    return asked.rows(
+    return buyer_rows(
+        asked,
         buyer_sql("buyer_mix_months", asked.question), new_from=known.new_from,
         first_month=asked.question.first_day, last_month=asked.question.last_day.replace(day=1),
     )

@@ -1,19 +1,20 @@
 -- One row per dimension: buyers of the period, and of these the returning (an earlier purchase, D19),
 -- the new, and those not provably new; with their net purchases.
 with
-{orders},
-cells as (
+{histories},
+spent as (
     select
         {time_dims}
         {cell_start} as starts_at,
         buyer_key,
         sum(net_fen)::bigint as net_fen
-    from bought
+    from purchases
     where
         paid_at >= utc_time($first_hour::timestamp)
         and paid_at < utc_time($last_hour::timestamp + interval 1 hour)
         {filters}
     group by all
+    having sum(orders) > 0
 )
 select
     {names}
@@ -24,6 +25,6 @@ select
     coalesce(sum(net_fen) filter (where first_at >= starts_at and first_at >= $new_from::timestamp), 0)
         ::bigint as new_fen,
     coalesce(sum(net_fen) filter (where first_at < starts_at), 0)::bigint as returning_fen
-from cells
-inner join firsts using (buyer_key)
+from spent
+inner join histories using (buyer_key)
 group by all

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
-from importlib.resources import files
 from math import ceil
 from weakref import WeakKeyDictionary
 
 from dashboard.metrics.catalogue import Asked, filled, sql
+from dashboard.metrics.held import buyer_rows, restated_sql
 from dashboard.metrics.question import Question
 from loaders.errors import UnknownMetric
-from loaders.store.histories import model, summed
 from loaders.store.reader import Reader, Row
 
 PAYMENTS = ("notification_log", "trade_bill")
@@ -46,38 +45,20 @@ _SPANS: WeakKeyDictionary[Reader, tuple[tuple[int, datetime], Span | None]] = We
 
 
 @cache
-def _model() -> str:
-    return (files("loaders.store") / "models" / "buyer_orders.sql").read_text("utf-8")
-
-
-def _parts() -> dict[str, str]:
-    restated = sql("buyer_restated").replace("{model}", _model())
-    parts = {
-        "restated": restated, "orders_now": summed("known where not is_restated"),
-        "orders_known": summed("known"),
-        "histories_then": model("buyer_histories").replace("{orders}", "orders_then"),
-    }
-    for name in ("cells", "gaps"):
-        for when in ("then", "now"):
-            parts[f"{name}_{when}"] = model(f"buyer_{name}").replace("{orders}", f"orders_{when}")
-    return parts
-
-
-@cache
-def kept_sql(name: str) -> str:
-    """CTEs as of $as_of: of the buyers' orders (`buyer_orders`) or of what is kept of the buyers."""
-    text = sql(name)
-    for place, part in _parts().items():
-        text = text.replace("{" + place + "}", part)
-    return text
+def orders_sql() -> str:
+    """CTEs of the buyers' orders as of $as_of."""
+    return sql("buyer_orders").replace("{restated}", restated_sql())
 
 
 def buyer_sql(name: str, question: Question, **parts: str) -> str:
-    """A buyers' metric's SQL, with their orders as its first CTEs and other parts filled in."""
+    """A buyers' metric's SQL, with their orders as its first CTEs and other parts filled in.
+
+    Of what is kept of the buyers, `buyer_rows` reads it.
+    """
     text = filled(name, question, **parts)
-    text = text.replace("{histories}", kept_sql("buyer_histories"))
+    text = text.replace("{histories}", sql("buyer_histories"))
     first_order = _FIRST_ORDER if "first_order." in text else ""
-    return text.replace("{orders}", kept_sql("buyer_orders").replace("{first_order}", first_order))
+    return text.replace("{orders}", orders_sql().replace("{first_order}", first_order))
 
 
 def first_filters(question: Question) -> str:
@@ -108,7 +89,9 @@ def span(asked: Asked) -> Span | None:
 
 
 def _span(asked: Asked) -> Span | None:
-    rows = asked.rows(buyer_sql("buyer_span", asked.question), calibrated_days=CALIBRATED_DAYS)
+    rows = buyer_rows(
+        asked, buyer_sql("buyer_span", asked.question), calibrated_days=CALIBRATED_DAYS
+    )
     begins_at = rows[0]["begins_at"]
     if begins_at is None:
         return None
@@ -164,10 +147,7 @@ def note_refunds(asked: Asked, known: Span, grain: str) -> None:
 
 def note_nameless(asked: Asked) -> None:
     """Say how many purchases no buyer is known of."""
-    row = asked.rows(
-        "select coalesce(sum(orders), 0)::bigint as orders from lake.buyer_orders"
-        " where buyer_key is null and paid_at <= $as_of::timestamp"
-    )[0]
+    row = buyer_rows(asked, "select orders from memory.nameless_{held}")[0]
     if row["orders"]:
         asked.notes.append((
             "{count} purchases name no buyer and are left out.", {"count": row["orders"]},

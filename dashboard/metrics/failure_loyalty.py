@@ -15,6 +15,7 @@ from dashboard.metrics.buyers import (
     span,
 )
 from dashboard.metrics.catalogue import Asked, Metric
+from dashboard.metrics.held import buyer_rows
 from dashboard.metrics.intervals import Z95, newcombe, ratio, wilson
 from dashboard.metrics.question import NAMED_DIMENSIONS
 from loaders.store.reader import Row
@@ -31,7 +32,8 @@ def _answer(asked: Asked) -> list[Row]:
     if known is None or "checkout_log" not in asked.loaded:
         return []
     question = asked.question
-    found = asked.rows(
+    found = buyer_rows(
+        asked,
         buyer_sql("failure_loyalty", question, first_filters=question.filters("begun_order.")),
         new_from=known.new_from,
     )

@@ -14,6 +14,7 @@ from dashboard.metrics.buyers import (
     span,
 )
 from dashboard.metrics.catalogue import Asked, Metric
+from dashboard.metrics.held import buyer_rows
 from dashboard.metrics.intervals import ratio, wilson
 from loaders.store.reader import Row
 
@@ -23,7 +24,8 @@ def _answer(asked: Asked) -> list[Row]:
     if known is None:
         return []
     question = asked.question
-    found = asked.rows(
+    found = buyer_rows(
+        asked,
         buyer_sql(
             "repeat_rate", question, first_filters=first_filters(question),
             first_time_dims=question.dims("shop_time(first_at)", "first_order."),

@@ -19,6 +19,7 @@ from dashboard.metrics.buyers import (
     span,
 )
 from dashboard.metrics.catalogue import Asked, Metric
+from dashboard.metrics.held import buyer_rows
 from dashboard.metrics.intervals import ratio, wilson
 from dashboard.metrics.question import NAMED_DIMENSIONS, Question
 from loaders.errors import UnknownMetric
@@ -72,7 +73,8 @@ def triangle(asked: Asked) -> list[Row]:
         return []
     question, grain = asked.question, grain_of(asked.question)
     names = [name for name in question.by if name in NAMED_DIMENSIONS]
-    found = asked.rows(
+    found = buyer_rows(
+        asked,
         buyer_sql("retention", question, grain=grain, cohort=_COHORT_SQL[grain],
                   names="".join(f"{name}, " for name in names)),
         new_from=known.new_from,

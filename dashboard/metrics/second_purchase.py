@@ -14,6 +14,7 @@ from dashboard.metrics.buyers import (
     span,
 )
 from dashboard.metrics.catalogue import Asked, Metric
+from dashboard.metrics.held import buyer_rows
 from dashboard.metrics.question import NAMED_DIMENSIONS
 from dashboard.metrics.survival import Point, by_day, kaplan_meier, median_day
 from loaders.store.reader import Row
@@ -39,7 +40,8 @@ def _counts(
     names = question.by
     if by_first_attempt:
         dims, names = dims + "first_order.first_attempt as first_attempt, ", (*names, "first_attempt")
-    rows = asked.rows(
+    rows = buyer_rows(
+        asked,
         buyer_sql("second_purchase", question, group_dims=dims,
                   first_filters=first_filters(question)),
         new_from=known.new_from,

@@ -76,6 +76,14 @@ class Reader:
         found = self.rows(sql, parameters)
         return found[0] if found else {}
 
+    def hold(self, statements: Sequence[str]) -> None:
+        """Run statements that make or drop tables of `memory`, beside the lake, in one view of it."""
+        with self._cursor() as cursor:
+            cursor.execute("begin")
+            for statement in statements:
+                cursor.execute(statement)
+            cursor.execute("commit")
+
     def published(self, query: str) -> tuple[list[str], list[tuple[object, ...]]]:
         """Columns and rows of one read-only query over the published views.
 

@@ -23,6 +23,7 @@ _ADDED = (
     ("buyer_orders", "consent", "boolean"),
     ("refund", "told_fen", "bigint"),
     ("trade_lines", "currency", "varchar"),
+    ("buyer_histories", "last_at", "timestamp"),
 )
 """Columns that tables have been given since they were first made."""
 
@@ -42,12 +43,12 @@ def upgrade(
     connection.execute("use lake")
     for statement in tables:
         connection.execute(statement)
-    for table, name, kind in lacking:
+    for table, name, kind in (item for item in lacking if item[0] in present):
         connection.execute(f"alter table {table} add column {name} {kind}")
     for statement in views:
         connection.execute(statement)
     connection.execute("use memory")
-    if not present.issuperset(histories.TABLES):
+    if ("buyer_histories", "last_at") not in rows:
         histories.fill(connection.execute)
     connection.execute("commit")
 

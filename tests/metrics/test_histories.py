@@ -8,14 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.metrics.buyers import kept_sql
+from dashboard.metrics.buyers import orders_sql
+from dashboard.metrics.catalogue import Asked, sql
+from dashboard.metrics.held import buyer_rows
+from dashboard.metrics.question import Question
 from loaders.channels import retry_ladders
 from loaders.settings import load_settings
 from loaders.store import histories
 from loaders.store import warehouse as store
 from loaders.store.erasure import erase
 from loaders.store.histories import TABLES, model, summed
-from loaders.store.reader import Reader
+from loaders.store.reader import Reader, Row
 from loaders.store.warehouse import Warehouse
 from sample_data.merchant import Order, Refund
 from tests.conftest import Sample, make_home, run_mdash
@@ -36,13 +39,10 @@ def added_up(name: str, source: str) -> str:
     )
 
 
-def differences(reader: Reader, kept: str, plain: str, as_of: datetime | None = None) -> int:
-    """Rows that stand in one of two queries alone."""
-    values = {"as_of": as_of} if as_of else None
-    one, other = (
-        Counter(repr(sorted(row.items())) for row in reader.rows(sql, values)) for sql in (kept, plain)
-    )
-    return (one - other).total() + (other - one).total()
+def differences(one: list[Row], other: list[Row]) -> int:
+    """Rows that stand in one of two lists alone."""
+    left, right = (Counter(repr(sorted(row.items())) for row in rows) for rows in (one, other))
+    return (left - right).total() + (right - left).total()
 
 
 def wrong_now(home: Path) -> dict[str, int]:
@@ -54,7 +54,8 @@ def wrong_now(home: Path) -> dict[str, int]:
         name = table.removeprefix("buyer_")
         made_anew = model(table).replace("{orders}", orders)
         found[table] = differences(
-            reader, added_up(name, f"lake.{table}"), added_up(name, f"({made_anew})")
+            reader.rows(added_up(name, f"lake.{table}")),
+            reader.rows(added_up(name, f"({made_anew})")),
         )
     reader.close()
     return found
@@ -116,10 +117,11 @@ def test_as_of_any_moment_it_is_what_the_orders_said_then(sample: Sample, days: 
     """Taken from what is kept, and made anew of all orders as of then."""
     reader = Reader(load_settings(sample.home), retry_ladders())
     as_of = reader.watermarks()["notification_log"] - timedelta(days=days)
-    orders = kept_sql("buyer_orders").replace("{first_order}", "")
+    asked = Asked(reader, Question(as_of.date(), as_of.date()), as_of, frozenset())
+    orders = orders_sql().replace("{first_order}", "")
     for name in _COUNTS:
         made_anew = model(f"buyer_{name}").replace("{orders}", "ordered")
-        plain = f"with {orders} {added_up(name, f'({made_anew})')}"
-        kept = f"with {kept_sql('buyer_histories')} {added_up(name, name)}"
-        assert differences(reader, kept, plain, as_of) == 0, name
+        plain = asked.rows(f"with {orders} {added_up(name, f'({made_anew})')}")
+        kept = buyer_rows(asked, f"with {sql('buyer_histories')} {added_up(name, name)}")
+        assert differences(kept, plain) == 0, name
     reader.close()

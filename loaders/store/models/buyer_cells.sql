@@ -12,11 +12,8 @@ places as (
             channel := channel
         ) as dims,
         unnest([
-            {'grain': 'week', 'place': (shop_day(paid_at) - date '1970-01-05') // 7},
-            {
-                'grain': 'month',
-                'place': (year(shop_time(paid_at)) - 1) * 12 + month(shop_time(paid_at)) - 1
-            }
+            {'grain': 'week', 'place': {week(paid_at)}},
+            {'grain': 'month', 'place': {month(paid_at)}}
         ], recursive := true)
     from {orders}
     where paid_at is not null

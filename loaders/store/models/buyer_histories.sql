@@ -1,5 +1,5 @@
 -- One row per buyer of `{orders}`: the first order and what came of it in 30 and 90 days, the first
--- purchase and the second. Without a purchase, the latter are null. Of two at one moment, always the
+-- purchase, the second and the last. Without a purchase, the latter are null. Of two at one moment, always the
 -- same one is the first, so that what is taken out later is what was put in.
 with
 packed as (
@@ -23,6 +23,7 @@ begun as (
         min(created_at) as begun_at,
         arg_min(begun_dims, (created_at, begun_dims)) as begun_order,
         min(paid_at) as first_at,
+        max(paid_at) as last_at,
         arg_min(dims, (paid_at, created_at, dims)) filter (where paid_at is not null) as first_order
     from packed
     group by buyer_key
@@ -56,6 +57,7 @@ select
     net_90_fen,
     first_at,
     first_order,
-    case when at_first > 1 then first_at else next_at end as second_at
+    case when at_first > 1 then first_at else next_at end as second_at,
+    last_at
 from begun
 inner join later using (buyer_key)

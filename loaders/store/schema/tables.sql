@@ -113,7 +113,7 @@ create table if not exists buyer_histories (
         product varchar, client varchar, store varchar, campaign varchar, channel varchar,
         first_attempt varchar
     ),
-    second_at timestamp
+    second_at timestamp, last_at timestamp
 );
 create table if not exists buyer_cells (
     grain varchar, first_day date, channel varchar, product varchar, client varchar, store varchar,
