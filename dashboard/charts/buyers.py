@@ -35,31 +35,50 @@ def triangle(rows: Rows, means: Rows, say: Say, field: str = "rate") -> go.Figur
     values = {(row["cohort"], row["period"]): row[field] for row in rows}
     spans = {(row["cohort"], row["period"]): _span(row, say) for row in rows}
     spans |= {(None, row["period"]): _span(row, say) for row in means}
-    last = max((row["period"] for row in rows), default=0)
-    lines = [[_shaped(values.get((name, k)), field) for k in range(last + 1)] for name in names]
+    across = sorted({row["period"] for row in rows})
+    lines = [[_shaped(values.get((name, k)), field) for k in across] for name in names]
     by_period = {row["period"]: _shaped(row[field], field) for row in means}
-    lines.append([by_period.get(k) for k in range(last + 1)])
+    lines.append([by_period.get(k) for k in across])
     labels = [f"{name}  ({sizes[name]:,})" for name in names] + [say("Weighted mean")]
     figure = go.Figure(
         go.Heatmap(
-            z=lines, x=list(range(last + 1)), y=list(range(len(lines))), xgap=2, ygap=2,
+            z=lines, x=list(range(len(across))), y=list(range(len(lines))), xgap=2, ygap=2,
             text=[[_shown(value, field, sizes.get(name)) for value in line]
                   for name, line in zip([*names, ""], lines, strict=True)],
             texttemplate="%{text}", colorscale=BLUES, showscale=False, hoverongaps=False,
-            zmin=0, zmax=_most(lines),
-            customdata=[[(label, spans.get((name, k), "")) for k in range(last + 1)]
+            zmin=0, zmax=_most(lines, 1 if across[:1] == [0] else 0),
+            customdata=[[(label, spans.get((name, k), ""), k, name) for k in across]
                         for name, label in zip([*names, None], labels, strict=True)],
-            hovertemplate="%{customdata[0]} · %{x}: %{text}%{customdata[1]}<extra></extra>",
+            hovertemplate="%{customdata[0]} · %{customdata[2]}: %{text}%{customdata[1]}<extra></extra>",
         )
     )
-    _hatch(figure, [(row["period"], names.index(row["cohort"])) for row in rows
+    _hatch(figure, [(across.index(row["period"]), names.index(row["cohort"])) for row in rows
                     if row["returned"] is None], say)
     figure.update_yaxes(autorange="reversed", tickvals=list(range(len(lines))), ticktext=labels)
-    figure.update_xaxes(dtick=1, side="top")
+    figure.update_xaxes(
+        tickvals=list(range(len(across))), ticktext=[str(k) for k in across], side="top"
+    )
     laid_out(figure, 30 * len(lines) + 90, "closest").update_xaxes(tickformatstops=[])
     # Above the numbers of the periods, which stand at the top as well.
     figure.update_layout(margin_t=56, legend_y=1.0, legend_yref="container", legend_yanchor="top")
     return cells_only(figure)
+
+
+def clickable(figure: go.Figure) -> go.Figure:
+    """The triangle with a mark on each cell that has ended, to be clicked: a heat map cannot be."""
+    heat = figure.data[0]
+    cells = [
+        (x, y, told) for y, (line, marks) in enumerate(zip(heat.z, heat.customdata, strict=True))
+        for x, (value, told) in enumerate(zip(line, marks, strict=True))
+        if value is not None and told[3] is not None
+    ]
+    return go.Figure(figure).add_scatter(
+        x=[x for x, _, _ in cells], y=[y for _, y, _ in cells], mode="markers", showlegend=False,
+        marker={"symbol": "square", "size": 24, "color": COLOURS["good"], "opacity": 0},
+        selected={"marker": {"opacity": 0.5}}, unselected={"marker": {"opacity": 0}},
+        customdata=[told for _, _, told in cells],
+        text=[heat.text[y][x] for x, y, _ in cells], hovertemplate=heat.hovertemplate,
+    )
 
 
 def _shaped(value: float | None, field: str) -> float | None:
@@ -87,9 +106,9 @@ def _span(row: Mapping[str, Any], say: Say) -> str:
     return f"<br>{counts}<br>{row['low']:.1%} – {row['high']:.1%}"
 
 
-def _most(lines: Sequence[Sequence[float | None]]) -> float:
-    """The greatest value after the first period: the first, always whole, would drown the rest."""
-    return max((value for line in lines for value in line[1:] if value is not None), default=1.0)
+def _most(lines: Sequence[Sequence[float | None]], since: int) -> float:
+    """The greatest value after period 0, which, always whole, would drown the rest."""
+    return max((value for line in lines for value in line[since:] if value is not None), default=1.0)
 
 
 def _hatch(figure: go.Figure, cells: Sequence[tuple[int, int]], say: Say) -> None:
@@ -125,7 +144,8 @@ def cohort_curves(rows: Rows, means: Rows, say: Say) -> go.Figure:
         x=periods, y=[row["rate"] for row in means], name=say("Weighted mean"), mode="lines+markers",
         line={"width": 3, "color": COLOURS["good"]}, hovertemplate="%{y:.1%}",
     )
-    return share_axis(laid_out(figure).update_xaxes(dtick=1, tickformatstops=[]))
+    across = {"tickvals": periods} if periods and periods[-1] > len(periods) else {"dtick": 1}
+    return share_axis(laid_out(figure).update_xaxes(tickformatstops=[], **across))
 
 
 def mix_bars(rows: Rows, dimension: str, say: Say) -> go.Figure:

@@ -127,22 +127,29 @@ def note_unproven(asked: Asked, known: Span, count: int) -> None:
 
 _REFUNDED_LATER = {
     "month": "{count} refunds came after the month of their order had ended: by these, and by nothing"
-    " else, months that have ended changed later.",
+    " else, months that have ended changed later. They are of orders of {periods}.",
     "week": "{count} refunds came after the week of their order had ended: by these, and by nothing"
-    " else, weeks that have ended changed later.",
+    " else, weeks that have ended changed later. They are of orders of {periods}.",
 }
+_PERIODS = {"month": "%Y-%m", "week": "%G-W%V"}
+_NAMED_PERIODS = 6
 
 
 def note_refunds(asked: Asked, known: Span, grain: str) -> None:
-    """Say how many refunds have changed what had ended: refunds alone can (D16)."""
-    row = asked.rows(
-        "select count(*) as refunds from lake.refund where refunded_at <= $as_of::timestamp"
+    """Say how many refunds have changed what had ended, and of when: refunds alone can (D16)."""
+    rows = asked.rows(
+        f"select strftime(shop_time(ordered_at), '{_PERIODS[grain]}') as period, count(*) as refunds"
+        " from lake.refund where refunded_at <= $as_of::timestamp"
         " and ordered_at >= greatest($new_from::timestamp, utc_time($first_hour::timestamp))"
         f" and date_trunc('{grain}', shop_time(refunded_at)) > date_trunc('{grain}',"
-        " shop_time(ordered_at))", new_from=known.new_from,
-    )[0]
-    if row["refunds"]:
-        asked.notes.append((_REFUNDED_LATER[grain], {"count": row["refunds"]}))
+        " shop_time(ordered_at)) group by period order by period desc", new_from=known.new_from,
+    )
+    if rows:
+        named = [f"{row['period']} ({row['refunds']})" for row in rows[:_NAMED_PERIODS]]
+        more = [f"+{len(rows) - _NAMED_PERIODS}"] if len(rows) > _NAMED_PERIODS else []
+        asked.notes.append((_REFUNDED_LATER[grain], {
+            "count": sum(row["refunds"] for row in rows), "periods": ", ".join(named + more),
+        }))
 
 
 def note_nameless(asked: Asked) -> None:

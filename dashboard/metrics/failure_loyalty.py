@@ -22,6 +22,8 @@ from loaders.store.reader import Row
 
 LEAST_BUYERS = 200
 """A product and client with fewer new buyers is compared with nothing."""
+RANKED_BUYERS = 30
+"""A reason of fewer buyers is not ranked (D22)."""
 Slice = tuple[str | None, str | None]
 _SUMS = ("buyers_30", "returned_30", "buyers", "returned", "net_fen", "squares")
 
@@ -49,7 +51,18 @@ def _answer(asked: Asked) -> list[Row]:
     for reason, parts in reasons.items():
         row = _row("failed", reason, _together(parts), good)
         told.append(row | _at_best(parts, sizes, row))
-    return rows + sorted(told, key=lambda row: (-row["buyers"], row["reason"] or ""))
+    return rows + sorted(told, key=_rank)
+
+
+def is_ranked(row: Row) -> bool:
+    """True for a row of enough buyers to compare it with others (D22)."""
+    return bool(row["buyers"] >= RANKED_BUYERS)
+
+
+def _rank(row: Row) -> tuple[bool, float, str]:
+    """Reasons that surely cost most come first, by the bound; those of few buyers last, by name."""
+    bound = row.get("difference_high_rate") if is_ranked(row) else None
+    return not is_ranked(row), bound or 0.0, row["reason"] or ""
 
 
 def _sizes(found: Sequence[Row]) -> dict[Slice, int]:
@@ -125,14 +138,15 @@ def _against(sums: Row, against: Row) -> Row:
 METRIC = Metric(
     name="failure_loyalty",
     title="What a failed first attempt costs later",
-    version=3,
+    version=4,
     definition=(
         "New buyers by the outcome of the first attempt of their first order, and its reason: the"
         " share who bought with a later order within 30 and within 90 days, and their mean net amount"
         " in 90 days. Only buyers whose days have passed. The gap is what they would have spent more"
         " at the mean of those whose first attempt succeeded. Spared: buyers this reason would not "
         "have hit, were it as rare with every product and client as with the best that has 200 new "
-        "buyers, and the gap of these. An association, not proof of a cause."
+        "buyers, and the gap of these. Reasons by the upper bound of the difference, those of fewer than"
+        " 30 buyers last and unranked. An association, not proof of a cause."
     ),
     needs=(*NEEDS, ("checkout_log",)),
     fields=(

@@ -64,11 +64,13 @@ class Loyalty:
         """Day-N retention in windows of 24 hours."""
         return self._once("days", question, retention.on_days, [])
 
-    def buyers_of(self, question: Question, cohort: str, period: int) -> list[Row]:
-        """Buyers of a cell of the triangle."""
+    def buyers_of(
+        self, question: Question, cohort: str, period: int, mode: str = retention.MODES[0]
+    ) -> list[Row]:
+        """Buyers of a cell of a triangle, which is one of MODES."""
         return self._once(
-            "cell", question, lambda made: retention.buyers_of(made, cohort, period), [],
-            cohort, period,
+            "cell", question, lambda made: retention.buyers_of(made, cohort, period, mode), [],
+            cohort, period, mode,
         )
 
     def curves(self, question: Question, by_first_attempt: bool) -> Curves:

@@ -26,6 +26,11 @@ from loaders.errors import UnknownMetric
 from loaders.store.reader import Row
 
 DAYS_N = (1, 7, 14, 30, 60, 90)
+HORIZONS = {"month": 6, "week": 12}
+"""So many periods after its own every cohort is followed where later ones count too."""
+_PERIOD_SQL = "date_diff('{grain}', $cohort::date, date_trunc('{grain}', shop_time(paid_at))::date)"
+_DAY_SQL = "date_diff('second', first_at, paid_at) // 86400"
+MODES = ("retention", "retention_rolling", "retention_days", "retention_days_rolling")
 _COHORT_SQL = {
     "month": "(year(first_day) - 1) * 12 + month(first_day) - 1",
     "week": "(first_day - date '1970-01-05') // 7",
@@ -152,25 +157,29 @@ def rolling(asked: Asked, horizon: int) -> list[Row]:
     )
     note_unproven(asked, known, sum(row["buyers"] for row in found if row["is_unproven"]))
     note_refunds(asked, known, grain)
-    lasts: dict[date, dict[int, int]] = defaultdict(dict)
+    lasts: dict[date, dict[int, Row]] = defaultdict(dict)
     for row in found:
         if row["is_unproven"]:
             continue
-        lasts[row["cohort"]][row["period"]] = row["buyers"]
+        lasts[row["cohort"]][row["period"]] = row
     now, rows = local_time(asked), []
-    for cohort, counts in sorted(lasts.items()):
+    for cohort, parts in sorted(lasts.items()):
         if not has_ended(cohort, grain, horizon, now):
             continue
         for period in range(horizon + 1):
-            later = sum(count for last, count in counts.items() if last >= period)
-            rows.append(_whole_cell(label(cohort, grain), period, sum(counts.values()), later))
+            later = [part for last, part in parts.items() if last >= period]
+            buyers = sum(part["buyers"] for part in parts.values())
+            rows.append(_whole_cell(cohort, grain, period, buyers, _both(later)))
     return rows
 
 
-def on_days(asked: Asked, days: Sequence[int] = DAYS_N) -> list[Row]:
+def on_days(
+    asked: Asked, days: Sequence[int] = DAYS_N, *, or_later: bool = False
+) -> list[Row]:
     """Day-N retention in rolling windows of 24 hours from the first payment (D17).
 
-    A cell exists only once the window of every buyer of the cohort has ended.
+    A window lasts a day, or until the last of these days is over. A cell exists only once the window
+    of every buyer of the cohort has ended.
     """
     known = span(asked) if knows_buyers(asked) else None
     if known is None:
@@ -178,6 +187,7 @@ def on_days(asked: Asked, days: Sequence[int] = DAYS_N) -> list[Row]:
     question, grain = asked.question, grain_of(asked.question)
     found = asked.rows(
         buyer_sql("retention_days", question, grain=grain, days=str([int(day) for day in days]),
+                  last_days=str([int(days[-1] if or_later else day) for day in days]),
                   first_filters=first_filters(question)),
         new_from=known.new_from,
     )
@@ -189,33 +199,45 @@ def on_days(asked: Asked, days: Sequence[int] = DAYS_N) -> list[Row]:
     found = [row for row in found if not row["is_unproven"]]
     for row in sorted(found, key=lambda row: (row["cohort"], row["period"])):
         is_over = has_ended(row["cohort"], grain, 0, now) and row["ended"] == row["buyers"]
-        returned = row["returned"] if is_over else None
-        rows.append(
-            _whole_cell(label(row["cohort"], grain), row["period"], row["buyers"], returned)
-        )
+        back = _both([row], "returned") if is_over else None
+        rows.append(_whole_cell(row["cohort"], grain, row["period"], row["buyers"], back))
     return rows
 
 
-def buyers_of(asked: Asked, cohort: str, period: int, limit: int = 200) -> list[Row]:
-    """Buyers (pseudonyms) of a cell of the triangle, the most valuable first."""
+def _hit(mode: str, grain: str) -> str:
+    """A condition on a purchase of a buyer who counts in the cell of $period."""
+    place = _DAY_SQL if mode.startswith("retention_days") else _PERIOD_SQL.format(grain=grain)
+    last = DAYS_N[-1] if mode.startswith("retention_days") else HORIZONS[grain]
+    return f"{place} between $period and " + (str(last) if mode.endswith("rolling") else "$period")
+
+
+def buyers_of(
+    asked: Asked, cohort: str, period: int, mode: str = MODES[0], limit: int = 200
+) -> list[Row]:
+    """Buyers (pseudonyms) of a cell of a triangle (one of MODES), the most valuable first."""
     known = span(asked) if knows_buyers(asked) else None
     if known is None:
         return []
     question, grain = asked.question, grain_of(asked.question)
     shape, text = ("%G-W%V-%u", f"{cohort}-1") if grain == "week" else ("%Y-%m-%d", f"{cohort}-01")
     return asked.rows(
-        buyer_sql("retention_list", question, grain=grain, first_filters=first_filters(question)),
+        buyer_sql("retention_list", question, grain=grain, hit=_hit(mode, grain),
+                  first_filters=first_filters(question)),
         new_from=known.new_from, cohort=datetime.strptime(text, shape).date(), period=period,
         limit=limit,
     )
 
 
-def _whole_cell(cohort: str, period: int, buyers: int, returned: int | None) -> Row:
-    low, high = wilson(returned, buyers) if returned is not None else (None, None)
-    return {
-        "cohort": cohort, "period": period, "buyers": buyers, "returned": returned,
-        "rate": ratio(returned, buyers), "low": low, "high": high,
-    }
+def _both(parts: Sequence[Row], name: str = "buyers") -> Row:
+    return {"returned": sum(part[name] for part in parts),
+            "net_fen": sum(part["net_fen"] for part in parts)}
+
+
+def _whole_cell(cohort: date, grain: str, period: int, buyers: int, cell: Row | None) -> Row:
+    """A cell of these buyers back and their net amount; without them it has not ended."""
+    name = label(cohort, grain)
+    row: Row = {"cohort": name, grain: name, "period": period, "buyers": buyers}
+    return row | _cell(cell or {}, buyers, cell is not None)
 
 
 METRIC = Metric(

@@ -18,15 +18,15 @@ def _answer(asked: Asked) -> list[Row]:
 METRIC = Metric(
     name="retention_days",
     title="Day-N retention",
-    version=1,
+    version=2,
     definition=(
         "Of the buyers by the week or month of their first purchase, the share who bought again on the"
         " 1st, 7th, 14th, 30th, 60th and 90th day after it: rolling windows of 24 hours from the first"
-        " payment. Null until that window of every buyer of the cohort has ended. Filters look at the"
-        " first purchase."
+        " payment. Beside it what they paid net in it. Null until that window of every buyer of the"
+        " cohort has ended. Filters look at the first purchase."
     ),
     needs=NEEDS,
-    fields=("cohort", "period", "buyers", "returned", "rate", "low", "high"),
+    fields=("cohort", "period", "buyers", "returned", "rate", "low", "high", "net_fen"),
     answer=_answer,
     dimensions=("week", "month", *NAMED_DIMENSIONS),
 )

@@ -1,5 +1,6 @@
--- One row per cohort of first purchase and day N of {days}: buyers whose window [24N, 24N + 24) h
--- after the first payment has ended, and of these who bought in it (D17).
+-- One row per cohort of first purchase and day N of {days}, up to day M of {last_days}: buyers whose
+-- window [24N, 24M + 24) h after the first payment has ended, of these who bought in it, and for how
+-- much net (D17).
 with
 {orders},
 cohorts as (
@@ -15,22 +16,28 @@ cohorts as (
         {first_filters}
 ),
 windows as (
-    select *, unnest({days}) as day_n from cohorts
+    select *, unnest({days}) as day_n, unnest({last_days}) as last_day from cohorts
 ),
 hits as (
-    select distinct
+    select
         buyer_key,
-        date_diff('second', first_at, paid_at) // 86400 as day_n
+        date_diff('second', first_at, paid_at) // 86400 as day,
+        sum(net_fen)::bigint as net_fen
     from bought
     inner join cohorts using (buyer_key)
+    group by all
 )
 select
     cohort,
     is_unproven,
     day_n as period,
-    count(*) as buyers,
-    count(*) filter (where first_at + to_hours(24 * (day_n + 1)) <= $as_of::timestamp) as ended,
-    count(*) filter (where hits.buyer_key is not null) as returned
+    count(distinct windows.buyer_key) as buyers,
+    count(distinct windows.buyer_key) filter (
+        where first_at + to_hours(24 * (last_day + 1)) <= $as_of::timestamp
+    ) as ended,
+    count(distinct hits.buyer_key) as returned,
+    coalesce(sum(net_fen), 0)::bigint as net_fen
 from windows
-left join hits using (buyer_key, day_n)
+left join hits
+    on windows.buyer_key = hits.buyer_key and hits.day between windows.day_n and windows.last_day
 group by all

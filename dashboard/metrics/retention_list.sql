@@ -1,4 +1,4 @@
--- One row per buyer of the cohort that begins on $cohort who bought in its period $period.
+-- One row per buyer of the cohort that begins on $cohort with a purchase that is {hit}.
 with
 {orders},
 cohorts as (
@@ -21,8 +21,6 @@ select
 from bought
 inner join cohorts using (buyer_key)
 group by buyer_key
-having bool_or(
-    date_diff('{grain}', $cohort::date, date_trunc('{grain}', shop_time(paid_at))::date) = $period
-)
+having bool_or({hit})
 order by net_fen desc, buyer
 limit $limit

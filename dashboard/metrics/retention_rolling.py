@@ -5,12 +5,9 @@ from __future__ import annotations
 from dashboard.metrics.buyers import NEEDS
 from dashboard.metrics.catalogue import Asked, Metric
 from dashboard.metrics.question import NAMED_DIMENSIONS, Question
-from dashboard.metrics.retention import grain_of, rolling
+from dashboard.metrics.retention import HORIZONS, grain_of, rolling
 from loaders.errors import UnknownMetric
 from loaders.store.reader import Row
-
-HORIZONS = {"month": 6, "week": 12}
-"""So many periods after its own every cohort is followed."""
 
 
 def refuse_named(question: Question, name: str) -> None:
@@ -30,14 +27,15 @@ def _answer(asked: Asked) -> list[Row]:
 METRIC = Metric(
     name="retention_rolling",
     title="Retention on or after",
-    version=1,
+    version=2,
     definition=(
         "Of the buyers by the week or month of their first purchase, the share who bought in the period"
         " that many after it or in a later one, up to 6 months or 12 weeks. Only cohorts followed to"
-        " that end: all of them equally long. Filters look at the first purchase."
+        " that end: all of them equally long. Beside it what they paid net from that period on, up to"
+        " the same end. Filters look at the first purchase."
     ),
     needs=NEEDS,
-    fields=("cohort", "period", "buyers", "returned", "rate", "low", "high"),
+    fields=("cohort", "period", "buyers", "returned", "rate", "low", "high", "net_fen"),
     answer=_answer,
     dimensions=("week", "month", *NAMED_DIMENSIONS),
 )

@@ -7,10 +7,13 @@ from typing import Any
 
 import streamlit as st
 
+from dashboard.metrics.loyalty import Loyalty
 from dashboard.metrics.question import Question
 from dashboard.screens import parts
 from dashboard.screens.files import table_menu
 from dashboard.services import Services
+
+_OF_A_CELL = ("buyer", "first_paid_at", "last_paid_at", "orders", "net_fen")
 
 
 def buyer_link(services: Services, buyer: str | None) -> None:
@@ -34,3 +37,12 @@ def buyers_table(
         st.caption(services.say("Select a row to see the buyer."))
     else:
         buyer_link(services, rows[picked]["buyer"])
+
+
+def cell_buyers(
+    services: Services, question: Question, mode: str, cohort: str, period: int, key: str
+) -> None:
+    """The buyers of a cell of a triangle, under the cell's name."""
+    st.markdown(f"**{cohort} · {period}**")
+    buyers = Loyalty(services.answers).buyers_of(question, cohort, period, mode)
+    buyers_table(services, buyers, _OF_A_CELL, f"cell-{key}", "Buyers of the cell", question)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from urllib.parse import urlencode
 
 import streamlit as st
+from pandas import DataFrame
 
 from dashboard.charts.figures import Figure
 from dashboard.metrics.attention import Finding
@@ -159,16 +160,25 @@ def chart(
     answer: Answer | None = None,
 ) -> None:
     """A figure under the page's theme, its numbers as a table below, and both to take away."""
-    st.plotly_chart(
-        figure, key=f"chart-{name}", alt=services.say(title),
-        config={"displaylogo": False, "displayModeBar": False},
-    )
+    st.plotly_chart(figure, key=f"chart-{name}", alt=services.say(title), config=_BARE)
     figure_menu(services, figure, name, title, answer, question)
     if answer is not None and answer.rows:
         with st.expander(services.say("As a table"), icon=":material/table:"):
             rows_table(services, answer.rows, [*answer.question.by, *answer.metric.fields], name)
 
 
+def pick(services: Services, figure: Figure, key: str, title: str) -> Sequence[Any] | None:
+    """A figure whose points can be clicked; returns what the clicked one carries."""
+    state = st.plotly_chart(
+        figure, key=f"chart-{key}", alt=services.say(title), config=_BARE, on_select="rerun",
+        selection_mode="points",
+    )
+    points = state["selection"]["points"] if isinstance(state, dict) else []
+    return next((point["customdata"] for point in points if point.get("customdata")), None)
+
+
+_BARE: dict[str, Any] = {"displaylogo": False, "displayModeBar": False}
+_FAINT = "color: #94A3B8"
 _NO_TOOLBAR = "<style>[data-testid=\"stElementToolbar\"] { display: none; }</style>"
 """A table's own toolbar has a button that takes it away as CSV, past the right and the trail."""
 _SENTENCE = st.column_config.TextColumn(width="large")
@@ -176,11 +186,15 @@ _SENTENCE = st.column_config.TextColumn(width="large")
 
 def rows_table(
     services: Services, rows: Sequence[Mapping[str, Any]], names: Sequence[str], key: str,
-    *, selectable: bool = False,
+    *, selectable: bool = False, faint: Sequence[int] = (),
 ) -> int | None:
-    """A table of rows; returns the selected row's place where rows can be selected."""
+    """A table of rows, some of them faint; returns the selected row's place where one can be."""
     shown = columns(names, services.say)
-    data = table(rows, shown, services.say, services.language, services.timezone)
+    data: Any = table(rows, shown, services.say, services.language, services.timezone)
+    if faint:
+        data = DataFrame(data).style.apply(
+            lambda line: [_FAINT if line.name in faint else ""] * len(line), axis=1
+        )
     shapes = {
         "money": st.column_config.NumberColumn(format="%.2f"),
         "percent": st.column_config.NumberColumn(format="percent"),
@@ -222,14 +236,15 @@ def pair(services: Services, fen: int, before_fen: int | None) -> None:
 
 
 def answer_table(
-    services: Services, answer: Answer, name: str, title: str, shown: Sequence[str] = ()
+    services: Services, answer: Answer, name: str, title: str, shown: Sequence[str] = (),
+    faint: Sequence[int] = (),
 ) -> None:
     """An answer's rows, to look at and to take away."""
     if not answer.rows:
         nothing(services)
         return
     names = [*answer.question.by, *answer.metric.fields]
-    rows_table(services, answer.rows, shown or names, name)
+    rows_table(services, answer.rows, shown or names, name, faint=faint)
     table_menu(services, answer, names, name, title, answer.question)
 
 

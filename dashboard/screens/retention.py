@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard.charts.buyers import cohort_curves, mix_bars, return_curves, triangle
+from dashboard.charts.buyers import clickable, cohort_curves, mix_bars, return_curves, triangle
 from dashboard.metrics.buyer_mix import whole_months
+from dashboard.metrics.failure_loyalty import is_ranked
 from dashboard.metrics.loyalty import Loyalty
 from dashboard.metrics.question import Question
 from dashboard.metrics.retention import mean_row
 from dashboard.screens import parts
 from dashboard.screens.bar import View
-from dashboard.screens.buyer_links import buyers_table
-from dashboard.screens.files import table_menu
+from dashboard.screens.buyer_links import cell_buyers
+from dashboard.screens.files import figure_menu, table_menu
 from dashboard.screens.parts import Card, choice
 from dashboard.services import Services
 
@@ -20,6 +21,7 @@ GRAINS = {"month": "by month", "week": "by week"}
 MODES = {
     "retention": "in that period", "retention_rolling": "in it or later",
     "retention_days": "on that day (24 hours)",
+    "retention_days_rolling": "on it or later (24 hours)",
 }
 SHOWN = {"rate": "buyers who came back", "net_fen": "net amount"}
 GROUPS = {
@@ -27,7 +29,6 @@ GROUPS = {
     "campaign": "by campaign", "first_attempt": "by outcome of the first attempt",
 }
 _CELLS = ("cohort", "period", "buyers", "returned", "rate", "low", "high", "net_fen")
-_BUYERS = ("buyer", "first_paid_at", "last_paid_at", "orders", "net_fen")
 
 
 def render(services: Services, view: View) -> None:
@@ -57,8 +58,7 @@ def _cohorts(services: Services, question: Question) -> None:
     with st.container(horizontal=True):
         grain = choice(services, "Cohorts", GRAINS, "cohort-grain")
         mode = choice(services, "Came back", MODES, "cohort-mode")
-        shown = SHOWN if mode == "retention" else {"rate": SHOWN["rate"]}
-        field = choice(services, "Shown", shown, f"cohort-field-{mode}")
+        field = choice(services, "Shown", SHOWN, "cohort-field")
     answer = services.metric(mode, question.split(grain))
     parts.section(services, "Who comes back", answer)
     parts.notes(services, answer)
@@ -66,34 +66,34 @@ def _cohorts(services: Services, question: Question) -> None:
         parts.nothing(services)
         return
     means = mean_row(answer.rows)
-    if mode != "retention_days":
-        figure = triangle(answer.rows, means, say, field)
-        parts.chart(services, figure, "triangle", "Who comes back", question)
-        st.caption(say(
-            "Across: so many months or weeks after the first purchase. Hatched: has not ended yet, which"
-            " is not zero. Retention is not a funnel: a buyer may skip a period and come back."
-        ))
+    figure = triangle(answer.rows, means, say, field)
+    clicked = parts.pick(services, clickable(figure), f"triangle-{mode}-{grain}", "Who comes back")
+    figure_menu(services, figure, "triangle", "Who comes back", None, question)
+    st.caption(say(
+        "Across: so many months, weeks or days after the first purchase. Hatched: has not ended yet,"
+        " which is not zero. Retention is not a funnel: a buyer may skip a period and come back."
+        " Click a cell to see its buyers."
+    ))
+    if clicked:
+        cell_buyers(services, answer.question, mode, clicked[3], clicked[2], "clicked")
     parts.section(services, "Cohorts as curves", answer)
     figure = cohort_curves(answer.rows, means, say)
     parts.chart(services, figure, "curves", "Cohorts as curves", question)
     with st.expander(say("As a table"), icon=":material/table:"):
-        is_cell = mode == "retention"
-        picked = parts.rows_table(services, answer.rows, _CELLS, "cells", selectable=is_cell)
+        picked = parts.rows_table(services, answer.rows, _CELLS, "cells", selectable=True)
         table_menu(services, answer, answer.metric.fields, "cells", "Who comes back", question)
-        if picked is None and is_cell:
-            st.caption(say("Select a row to see its buyers."))
         if picked is None:
+            st.caption(say("Select a row to see its buyers."))
             return
-        row = answer.rows[picked]
-        buyers = Loyalty(services.answers).buyers_of(answer.question, row["cohort"], row["period"])
-        buyers_table(services, buyers, _BUYERS, "cell-buyers", "Buyers of the cell", question)
+        cell = answer.rows[picked]
+        cell_buyers(services, answer.question, mode, cell["cohort"], cell["period"], "picked")
 
 
 def _mix(services: Services, question: Question) -> None:
     answer = services.metric("buyer_mix", whole_months(question))
     parts.section(services, "New and returning buyers", answer)
-    title, figure = "New and returning buyers", mix_bars(answer.rows, "month", services.say)
-    parts.chart(services, figure, "mix", title, question, answer)
+    figure = mix_bars(answer.rows, "month", services.say)
+    parts.chart(services, figure, "mix", "New and returning buyers", question, answer)
 
 
 @st.fragment
@@ -101,9 +101,8 @@ def _second(services: Services, question: Question) -> None:
     answer = services.metric("second_purchase", question)
     parts.section(services, "Time to the second purchase", answer)
     group = choice(services, "Split by", GROUPS, "second-group")
-    is_attempt = group == "first_attempt"
     asked = question if group in ("all", "first_attempt") else question.split(group)
-    curves = Loyalty(services.answers).curves(asked, is_attempt)
+    curves = Loyalty(services.answers).curves(asked, group == "first_attempt")
     if not any(curves.values()):
         parts.nothing(services)
         return
@@ -114,7 +113,8 @@ def _second(services: Services, question: Question) -> None:
 def _failure(services: Services, question: Question) -> None:
     answer = services.metric("failure_loyalty", question)
     parts.section(services, answer.metric.title, answer)
-    parts.answer_table(services, answer, "failure-loyalty", answer.metric.title)
+    few = [at for at, row in enumerate(answer.rows) if not is_ranked(row)]
+    parts.answer_table(services, answer, "failure-loyalty", answer.metric.title, faint=few)
     st.caption(services.say(
         "An association: buyers whose first attempt fails may differ in other ways too."
     ))

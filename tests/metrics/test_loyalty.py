@@ -153,6 +153,18 @@ def test_what_a_failed_first_attempt_costs(sample: Sample) -> None:
             assert row["difference_low_rate"] < row["difference_rate"] < row["difference_high_rate"]
 
 
+def test_reasons_of_few_buyers_are_not_ranked(sample: Sample) -> None:
+    """Enough buyers first, by the bound of the difference; the others after them by name."""
+    reasons = sample.metric("failure_loyalty")["rows"][2:]
+    many = [row for row in reasons if row["buyers"] >= 30]
+    few = [row for row in reasons if row["buyers"] < 30]
+    assert few
+    assert reasons == many + few
+    bounds = [row["difference_high_rate"] for row in many]
+    assert bounds == sorted(bounds)
+    assert [row["reason"] for row in few] == sorted(row["reason"] for row in few)
+
+
 def test_churn_risk_without_a_model_says_so(sample: Sample) -> None:
     now = now_of(sample)
     counts: Counter[str] = Counter()

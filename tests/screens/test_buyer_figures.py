@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dashboard.charts.buyers import triangle
+from dashboard.charts.buyers import clickable, triangle
 from dashboard.metrics.retention import mean_row
 from dashboard.wording import speaker
 
@@ -34,3 +34,24 @@ def test_unfinished_cells_are_hatched_and_hold_no_value() -> None:
 def test_the_triangle_in_money_is_in_yuan() -> None:
     figure = triangle(ROWS, mean_row(ROWS), speaker("en"), "net_fen")
     assert figure.data[0].z[0][1] == 10.0
+
+
+def test_days_stand_side_by_side_and_are_coloured_from_the_first() -> None:
+    rows = [cell("2026-08", 7, 50, 25), cell("2026-08", 30, 50, 5), cell("2026-09", 7, 40, None),
+            cell("2026-09", 30, 40, None)]
+    figure = triangle(rows, mean_row(rows), speaker("en"))
+    heat, hatch = figure.data
+    assert list(figure.layout.xaxis.ticktext) == ["7", "30"]
+    assert list(heat.x) == [0, 1]
+    assert heat.zmax == 0.5
+    assert set(hatch.x) == {0, 1}
+
+
+def test_a_click_on_a_cell_tells_its_cohort_and_period() -> None:
+    """Cells that have ended alone, and no cell of the mean, which is nobody's."""
+    marks = clickable(triangle(ROWS, mean_row(ROWS), speaker("en"))).data[-1]
+    assert [(told[3], told[2]) for told in marks.customdata] == [
+        ("2026-08", 0), ("2026-08", 1), ("2026-09", 0),
+    ]
+    assert list(zip(marks.x, marks.y, strict=True)) == [(0, 0), (1, 0), (0, 1)]
+    assert marks.marker.opacity == 0

@@ -49,13 +49,16 @@ def test_a_buyers_page_by_address_by_own_id_and_for_nobody(
     assert "There is no buyer with this id." in words(test)
 
 
-def test_the_triangle_in_its_three_readings(
+def test_the_triangle_in_all_its_readings(
     sample: Sample, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     test = draw(sample.home, "retention", monkeypatch, lang="en")
-    for mode in ("retention_rolling", "retention_days"):
+    for mode in ("retention_rolling", "retention_days", "retention_days_rolling"):
         modes = next(group for group in test.button_group if group.label == "Came back")
         modes.set_value(mode).run()
+        assert not test.exception, mode
+        shown = next(group for group in test.button_group if group.label == "Shown")
+        shown.set_value("net_fen").run()
         assert not test.exception, mode
 
 
