@@ -350,11 +350,11 @@ class Merchant:
             order.received_at = [quick, order.paid_at + timedelta(seconds=LADDER_S[0])]
         else:
             order.received_at = [quick]
-        order.fee_fen = (order.amount_fen * 6 + 500) // 1000
+        order.fee_fen = ((order.amount_fen - order.discount_fen) * 6 + 500) // 1000
 
     def _refund(self, chance: random.Random, order: Order) -> None:
         assert order.paid_at is not None
-        order.fee_fen = (order.amount_fen * 6 + 500) // 1000
+        order.fee_fen = ((order.amount_fen - order.discount_fen) * 6 + 500) // 1000
         if chance.random() > 0.035:
             return
         asked = order.paid_at + timedelta(hours=chance.expovariate(1 / 60), minutes=5)

@@ -12,6 +12,11 @@ covered as (
     union
     select distinct channel, kind, day, '' from current
 ),
+kept_accounts as (
+    select distinct channel, account
+    from {lake}loads
+    where kind = 'account_bill' and status <> 'undone'
+),
 heard as (
     select first_day, watermark
     from {lake}loads
@@ -188,11 +193,22 @@ fee_gaps as (
     where log.fee_fen <> billed.fee_fen
 ),
 amounts as (
-    select *, sign * receipt_fen as fen from bill_lines
+    select channel, account, kind, order_no, trade_no, day, moment, sign * receipt_fen as fen
+    from bill_lines
     union all
-    select * replace ('fee' as kind), -sign * service_fen as fen from bill_lines
+    select channel, account, 'fee', order_no, trade_no, day, moment, -sign * service_fen
+    from bill_lines
     union all
-    select * replace ('split' as kind), -sign * split_fen as fen from bill_lines
+    select channel, account, 'split', order_no, trade_no, day, moment, -sign * split_fen
+    from bill_lines
+    union all
+    -- A trade bill without a column of fees has nothing to say of them.
+    select channel, account, kind, order_no, null, day, moment, fen
+    from by_order
+    semi join (
+        select channel, account, order_no, day from bill_lines where service_fen is null
+    ) as untold using (channel, account, order_no, day)
+    where kind = 'fee'
 ),
 ours as materialized (
     select *, row_number() over () as id
@@ -220,6 +236,7 @@ ours as materialized (
             'account_bill', channel, account, kind, coalesce(order_no, trade_no), min(trade_no),
             null, day, min(moment), sum(fen)::bigint
         from amounts
+        semi join kept_accounts using (channel, account)
         where fen <> 0
         group by channel, account, kind, coalesce(order_no, trade_no), day
     )
@@ -358,7 +375,12 @@ judged as (
 )
 select
     strftime(coalesce(bill_day, our_day), '%y%m%d') || left(md5(concat_ws(
-        '|', bill, channel, account, kind, order_no, refund_no, coalesce(bill_at, our_at), trade_no
+        '|', bill, channel, account, kind, order_no, refund_no, coalesce(bill_at, our_at), trade_no,
+        nullif(row_number() over (
+            partition by
+                bill, channel, account, kind, order_no, refund_no, coalesce(bill_at, our_at), trade_no
+            order by our_day is null, has_paired_twin or is_again, place
+        ), 1)
     )), 10) as item,
     bill,
     class,
