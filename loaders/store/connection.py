@@ -137,7 +137,7 @@ def _define_macros(
     connection.execute(
         "create macro bucket_ms(bucket) as power(1.02, bucket + 0.5) - 1"
     )
-    connection.execute("create macro id_hash(id) as cast(md5_number_lower(id) >> 1 as bigint)")
+    connection.execute("create macro id_hash(id) as cast(md5_number(id) >> 65 as bigint)")
     connection.execute(f"create macro id_bucket(hashed) as cast(hashed % {ID_BUCKETS} as tinyint)")
     cases = " ".join(
         f"when {_quoted(name)} then rung_in({list(ladder)}, ms)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from datetime import timedelta
 from decimal import Decimal
@@ -75,3 +76,11 @@ def test_recomputed_one_by_one_they_are_the_same(
         after = {table: totals(warehouse, table) for table in _TABLES}
     assert len(before["trade"]) == 9
     assert before == after
+
+
+def test_an_id_has_the_hash_that_lakes_hold(home: Path) -> None:
+    digest = hashlib.md5("M2026中文".encode(), usedforsecurity=False).digest()
+    with Warehouse(load_settings(home), retry_ladders()) as warehouse:
+        row = warehouse.execute("select id_hash('M2026中文')").fetchone()
+    swapped = int.from_bytes(digest[8:], "little")
+    assert row == (swapped >> 1,)
