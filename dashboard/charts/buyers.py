@@ -17,13 +17,13 @@ from dashboard.charts.figures import (
     laid_out,
     share_axis,
 )
+from dashboard.metrics.intervals import LEAST_COUNT
 from dashboard.metrics.lifetime import Week
 from dashboard.metrics.second_purchase import Curves
 from dashboard.metrics.segment_rules import SEGMENTS
 from dashboard.wording import Say
 from dashboard.wording.tables import word
 
-LEAST_BUYERS = 30
 _CURVES = 8
 Rows = Sequence[Mapping[str, Any]]
 
@@ -94,7 +94,7 @@ def _told(value: float | None, field: str) -> str:
 def _shown(value: float | None, field: str, buyers: int | None) -> str:
     """A cell's text; of a cohort too small to judge it is grey."""
     told = _told(value, field)
-    is_small = told and buyers is not None and buyers < LEAST_BUYERS
+    is_small = told and buyers is not None and buyers < LEAST_COUNT
     return f'<span style="color:{COLOURS["open"]}">{told}</span>' if is_small else told
 
 
@@ -131,7 +131,7 @@ def cohort_curves(rows: Rows, means: Rows, say: Say) -> go.Figure:
         points = [row for row in rows if row["cohort"] == cohort and row["period"]
                   and row["returned"] is not None]
         if points:
-            colour = SERIES[at] if sizes[cohort] >= LEAST_BUYERS else COLOURS["open"]
+            colour = SERIES[at] if sizes[cohort] >= LEAST_COUNT else COLOURS["open"]
             figure.add_scatter(
                 x=[row["period"] for row in points], y=[row["rate"] for row in points],
                 name=cohort, mode="lines", line={"width": 1.2, "color": colour},

@@ -9,8 +9,8 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from dashboard.metrics.answers import Answers
-from dashboard.metrics.change import LEAST_ORDERS, Change, Part, explain
-from dashboard.metrics.intervals import difference_p, discoveries, newcombe, wilson
+from dashboard.metrics.change import Change, Part, explain
+from dashboard.metrics.intervals import LEAST_COUNT, difference_p, discoveries, newcombe, wilson
 from dashboard.metrics.question import Question
 from loaders.store.reader import Row
 
@@ -65,7 +65,7 @@ def _incidents(answers: Answers, question: Question) -> Iterator[Finding]:
         return
     hours, days = (
         _stretches(answers.metric("conversion", month.split(by)).rows, by, usual, drop, least)
-        for by, drop, least in (("hour", HOUR_DROP, 10), ("day", DAY_DROP, LEAST_ORDERS - 10))
+        for by, drop, least in (("hour", HOUR_DROP, 10), ("day", DAY_DROP, LEAST_COUNT - 10))
     )
     for stretch in _gravest(hours):
         yield _hours_finding(stretch, usual)
@@ -178,7 +178,7 @@ def _reasons(answers: Answers, week: Question) -> Iterator[Finding]:
         for asked in (week.shifted(DAYS), week)
     )
     wholes = [sum(row["orders"] for row in side.values()) for side in (before, after)]
-    if min(wholes) < LEAST_ORDERS:
+    if min(wholes) < LEAST_COUNT:
         return
     counts = {
         name: (before[name]["orders"] if name in before else 0, after[name]["orders"])
@@ -210,7 +210,7 @@ def _reasons(answers: Answers, week: Question) -> Iterator[Finding]:
 def _deliveries(answers: Answers, week: Question) -> Iterator[Finding]:
     """Notifications that come on a later delivery, or not at all."""
     before, after = (answers.metric("notifications", asked).rows for asked in (week.shifted(DAYS), week))
-    if not before or not after or min(before[0]["expected"], after[0]["expected"]) < LEAST_ORDERS:
+    if not before or not after or min(before[0]["expected"], after[0]["expected"]) < LEAST_COUNT:
         return
     old: Counter[str] = Counter(before[0]["rung"])
     new: Counter[str] = Counter(after[0]["rung"])

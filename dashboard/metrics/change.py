@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from dashboard.metrics.catalogue import Asked, filled, metric_named
-from dashboard.metrics.intervals import difference_p, discoveries, newcombe, ratio
+from dashboard.metrics.intervals import LEAST_COUNT, difference_p, discoveries, newcombe, ratio
 from dashboard.metrics.question import Question
 from loaders.store.reader import Reader, Row
 
-LEAST_ORDERS = 30
 MANY_SLICES = 10
 DIMENSIONS = ("channel", "product", "client")
 Slice = tuple[str | None, str | None, str | None]
@@ -180,7 +179,7 @@ def _parts(
 
 def _filtered(parts: list[Part]) -> list[Part]:
     """Mark the parts that are more than noise: enough orders, and a share that surely moved."""
-    tested = [part for part in parts if part.orders >= LEAST_ORDERS]
+    tested = [part for part in parts if part.orders >= LEAST_COUNT]
     p_values = [part.p_value for part in tested]
     kept = (
         discoveries(p_values)

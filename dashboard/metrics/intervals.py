@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 
 Z95 = 1.959963984540054
+LEAST_COUNT = 30
+"""A rate of fewer is greyed, ranked nowhere and compared with nothing."""
 
 
 def ratio(part: int | None, whole: int | None) -> float | None:

@@ -13,9 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dashboard.metrics.intervals import Z95, difference_p, discoveries, newcombe
+from dashboard.metrics.intervals import LEAST_COUNT, Z95, difference_p, discoveries, newcombe
 
-LEAST_ORDERS = 30
 MANY_TESTS = 10
 Cells = Mapping[Any, Mapping[str, int]]
 
@@ -103,7 +102,7 @@ def matched(ours: Cells, earlier: Cells, counted: Counted) -> Matched | None:
 
 def difference(one: Group, other: Group, counted: Counted) -> Difference | None:
     """One less the other: Newcombe for rates, normal with unequal variances for amounts."""
-    is_enough = min(one.size, other.size) >= LEAST_ORDERS
+    is_enough = min(one.size, other.size) >= LEAST_COUNT
     if counted.is_share:
         parts = one.mean * one.size, one.size, other.mean * other.size, other.size
         low, high = newcombe(*parts)

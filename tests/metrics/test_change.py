@@ -10,8 +10,8 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.metrics.change import LEAST_ORDERS, decomposed
-from dashboard.metrics.intervals import difference_p, discoveries, newcombe
+from dashboard.metrics.change import decomposed
+from dashboard.metrics.intervals import LEAST_COUNT, difference_p, discoveries, newcombe
 from dashboard.metrics.question import Question
 from dashboard.metrics.spread import STAGES
 from dashboard.metrics.worth import worth
@@ -74,7 +74,7 @@ def test_a_planted_cause_stands_out_and_noise_does_not() -> None:
 
 
 def test_slices_of_few_orders_are_not_ranked() -> None:
-    few = LEAST_ORDERS - 1
+    few = LEAST_COUNT - 1
     change = decomposed(
         {("a", "A", None): Counter(paid=few), ("a", "B", None): Counter(paid=900, unmapped=100)},
         {("a", "A", None): Counter(unmapped=few), ("a", "B", None): Counter(paid=900, unmapped=100)},

@@ -1,5 +1,6 @@
--- What `buyer_delta` adds to `buyer_cells` for the buyers of `later_buyers`. All they bought is later
--- than what they had bought: only where the last of that stands they are counted already.
+-- One row per shop day of the first purchase, its dimensions, grain and so many of these after it: what
+-- `buyer_delta` adds to `buyer_cells` for `later_buyers`. All they bought is later than what they had
+-- bought before: only where the last of that stands they are counted already.
 with
 placed as (
     select

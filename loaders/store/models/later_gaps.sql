@@ -1,4 +1,5 @@
--- What `buyer_delta` adds to `buyer_gaps` for the buyers of `later_buyers`.
+-- One row per shop day of a purchase and days since the one before it: what `buyer_delta` adds to
+-- `buyer_gaps` for the buyers of `later_buyers`.
 with
 bought as (
     select distinct
