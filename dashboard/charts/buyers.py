@@ -225,8 +225,9 @@ def movement_map(rows: Rows, say: Say) -> go.Figure:
             hoverongaps=False, hoverinfo="skip",
         )
     )
-    figure.update_yaxes(autorange="reversed")
-    return cells_only(laid_out(figure, 360, "closest"))
+    figure.update_yaxes(autorange="reversed", title=say("30 days ago"))
+    figure.update_xaxes(title=say("Now"))
+    return cells_only(laid_out(figure, 380, "closest"))
 
 
 def risk_bars(rows: Rows, say: Say) -> go.Figure:
@@ -235,7 +236,7 @@ def risk_bars(rows: Rows, say: Say) -> go.Figure:
     return bars(
         [word(row["risk"], say) for row in rows], [row["buyers"] for row in rows], say("buyers"),
         [colours.get(row["risk"], COLOURS["open"]) for row in rows],
-    )
+    ).update_xaxes(title=say("buyers"))
 
 
 def spend_steps(points: Sequence[tuple[Any, int]], say: Say) -> go.Figure:
