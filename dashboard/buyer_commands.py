@@ -10,14 +10,17 @@ import click
 
 from dashboard.terminal import Context, Day, print_json, table_text
 
+_SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
+
 
 @click.command()
 @click.option("--from", "first_day", type=Day(), required=True, help="First day, inclusive.")
 @click.option("--to", "last_day", type=Day(), required=True, help="Last day, inclusive.")
 @click.option("--lift", type=float, help="Wanted lift of conversion, as 0.02. Default: several.")
-@click.option("--base", type=float, help="Conversion without it. Default: that of the period.")
-@click.option("--power", default=0.8, show_default=True, help="Chance of seeing the lift.")
-@click.option("--holdout", default=0.5, show_default=True, help="Share of orders held out.")
+@click.option("--base", type=_SHARE, help="Conversion without it. Default: that of the period.")
+@click.option("--power", type=click.FloatRange(0.5, 1, max_open=True), default=0.8, show_default=True,
+              help="Chance of seeing the lift.")
+@click.option("--holdout", type=_SHARE, default=0.5, show_default=True, help="Share of orders held out.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_obj
 def plan(

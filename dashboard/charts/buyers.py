@@ -29,7 +29,7 @@ Rows = Sequence[Mapping[str, Any]]
 
 
 def triangle(rows: Rows, means: Rows, say: Say, field: str = "rate") -> go.Figure:
-    """Cohort × period; what has not ended is hatched, the last line is the weighted mean."""
+    """Cohort × period; what has not ended is hatched; last the weighted mean, of money the sum."""
     sizes = {row["cohort"]: row["buyers"] for row in rows}
     names = [*sizes]
     values = {(row["cohort"], row["period"]): row[field] for row in rows}
@@ -39,14 +39,15 @@ def triangle(rows: Rows, means: Rows, say: Say, field: str = "rate") -> go.Figur
     lines = [[_shaped(values.get((name, k)), field) for k in across] for name in names]
     by_period = {row["period"]: _shaped(row[field], field) for row in means}
     lines.append([by_period.get(k) for k in across])
-    labels = [f"{name}  ({sizes[name]:,})" for name in names] + [say("Weighted mean")]
+    last = say("All cohorts") if field.endswith("_fen") else say("Weighted mean")
+    labels = [f"{name}  ({sizes[name]:,})" for name in names] + [last]
     figure = go.Figure(
         go.Heatmap(
             z=lines, x=list(range(len(across))), y=list(range(len(lines))), xgap=2, ygap=2,
             text=[[_shown(value, field, sizes.get(name)) for value in line]
                   for name, line in zip([*names, ""], lines, strict=True)],
             texttemplate="%{text}", colorscale=BLUES, showscale=False, hoverongaps=False,
-            zmin=0, zmax=_most(lines, 1 if across[:1] == [0] else 0),
+            zmin=0, zmax=_most(lines[:-1], 1 if across[:1] == [0] else 0),
             customdata=[[(label, spans.get((name, k), ""), k, name) for k in across]
                         for name, label in zip([*names, None], labels, strict=True)],
             hovertemplate="%{customdata[0]} · %{customdata[2]}: %{text}%{customdata[1]}<extra></extra>",
@@ -225,8 +226,9 @@ def movement_map(rows: Rows, say: Say) -> go.Figure:
             hoverongaps=False, hoverinfo="skip",
         )
     )
-    figure.update_yaxes(autorange="reversed")
-    return cells_only(laid_out(figure, 360, "closest"))
+    figure.update_yaxes(autorange="reversed", title=say("30 days ago"))
+    figure.update_xaxes(title=say("Now"))
+    return cells_only(laid_out(figure, 380, "closest"))
 
 
 def risk_bars(rows: Rows, say: Say) -> go.Figure:
@@ -235,7 +237,7 @@ def risk_bars(rows: Rows, say: Say) -> go.Figure:
     return bars(
         [word(row["risk"], say) for row in rows], [row["buyers"] for row in rows], say("buyers"),
         [colours.get(row["risk"], COLOURS["open"]) for row in rows],
-    )
+    ).update_xaxes(title=say("buyers"))
 
 
 def spend_steps(points: Sequence[tuple[Any, int]], say: Say) -> go.Figure:

@@ -10,7 +10,7 @@ from dashboard.metrics.catalogue import Asked
 from dashboard.metrics.churn_risk import RISKS, risk_rule
 from dashboard.metrics.segment_rules import SEGMENTS
 from dashboard.metrics.segments import segment_sql
-from loaders.errors import RefusedInput
+from loaders.errors import UnknownMetric
 from loaders.store.reader import Row
 
 COLUMNS = ("channel", "buyer")
@@ -57,11 +57,11 @@ class Rules:
         for names, known in ((self.segments, SEGMENTS), (self.risks, RISKS)):
             for name in names:
                 if name not in known:
-                    raise RefusedInput(
+                    raise UnknownMetric(
                         "There is no {name} among {names}.", name=name, names=", ".join(known)
                     )
         if None not in (self.least_fen, self.most_fen) and self.least_fen > self.most_fen:  # type: ignore[operator]
-            raise RefusedInput("The least spend is greater than the most.")
+            raise UnknownMetric("The least spend is greater than the most.")
 
     def given(self) -> dict[str, Any]:
         """The rules that are given, by name."""

@@ -29,12 +29,13 @@ chosen as (
         bought.campaign is null
         {filters_before}
 ),
+-- Of purchases of one moment, always the same one is the first.
 first_ones as (
     select
         buyer_key,
         min(paid_at) as paid_at,
-        arg_min(created_at, (paid_at, created_at)) as created_at
-    from bought
+        arg_min(purchase, (paid_at, purchase)) as purchase
+    from (select buyer_key, paid_at, {purchase} as purchase from bought)
     semi join chosen using (buyer_key)
     group by buyer_key
 )
@@ -50,8 +51,8 @@ select
         as purchases,
     count(*) filter (
         where chosen.paid_at >= $new_from::timestamp
-        and chosen.created_at = first_ones.created_at
         and chosen.paid_at = first_ones.paid_at
+        and {purchase} = first_ones.purchase
     ) as new_buyers
 from chosen
 inner join first_ones using (buyer_key)

@@ -19,6 +19,10 @@ BEFORE = timedelta(days=28)
 LOW_SHARE = 0.5
 """A campaign that finds orders to compare with for a smaller share of its own is named."""
 _NAMED = 5
+_PURCHASE = (
+    "(created_at, product, client, store, campaign, channel, first_attempt, first_reason, is_holdout,"
+    " consent)"
+)
 EFFECTS = {
     "uplift": Counted("matured", "paid"),
     "value_uplift_fen": Counted("paid", "paid_fen", "paid_squares"),
@@ -129,6 +133,7 @@ def _counted(asked: Asked, by: tuple[str, ...], begun: dict[str, Row]) -> _Found
         text = buyer_sql(
             "campaign_buyers", every, dims=every.dims("shop_time(chosen.created_at)", "chosen."),
             filters=every.filters("bought."), filters_before=plain.filters("bought."),
+            purchase=_PURCHASE,
         )
         found.take(asked.rows(text, new_from=known.new_from, begins=[first for first, _ in spans],
                               ends=[end for _, end in spans]), by)

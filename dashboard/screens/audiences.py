@@ -26,6 +26,8 @@ _PAIRS = (
     "item_name", "other_name", "buyers", "together", "support", "confidence", "lift", "lift_low",
     "lift_high",
 )
+_HITS = ("shortlist", "buyers", "hits", "rate", "low", "high", "difference_rate",
+         "difference_low_rate", "difference_high_rate")
 _NEXT = ("item_name", "buyers", "chance_rate", "popular_rate")
 
 
@@ -107,7 +109,7 @@ def _next(services: Services, question: Question) -> None:
         parts.nothing(services)
     st.caption(say("How often the list would have been right, beside the most popular items:"))
     parts.notes(services, tried)
-    parts.answer_table(services, tried, "recommendation", "Hit rate of the list")
+    parts.answer_table(services, tried, "recommendation", "Hit rate of the list", _HITS)
 
 
 def _pairs(services: Services, question: Question) -> None:

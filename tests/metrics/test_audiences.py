@@ -225,3 +225,15 @@ def listed(text: str) -> list[str]:
 
 def members(path: Path) -> list[str]:
     return listed(path.read_text("utf-8-sig"))
+
+
+@pytest.mark.parametrize("wrong", [
+    ("audience", "--segment", "nobody"), ("audience", "--risk", "none"),
+    ("audience", "--least-fen", "2", "--most-fen", "1"), ("plan", "--power", "2"),
+    ("plan", "--holdout", "1"), ("plan", "--base", "0"),
+])
+def test_rules_that_do_not_exist_are_wrong_usage(sample: Sample, wrong: tuple[str, ...]) -> None:
+    ran = sample.mdash(wrong[0], "--from", "2026-10-01", "--to", "2026-10-31", *wrong[1:])
+    assert ran.code == 2
+    assert ran.err
+    assert "Traceback" not in ran.err

@@ -226,6 +226,25 @@ def test_a_campaign_that_paused_begins_anew(
     assert (row["orders"], row["matched_orders"], row["compared_orders"]) == (4, 4, 2)
 
 
+def test_two_first_purchases_of_one_moment_are_one_new_buyer(
+    home: Path, mdash: Mdash, channel_key: bytes, tmp_path: Path
+) -> None:
+    at = "2026-06-01T12:00:00+08:00"
+    lines = [logged(f"L{day}", at=f"2026-{day}T12:00:00+08:00", expires_at=None, buyer="u2")
+             for day in ("01-01", "06-03")]
+    lines += [logged(f"M{client}", at=at, expires_at="2026-06-01T12:30:00+08:00", campaign="again",
+                     buyer="u1", client=client) for client in ("h5", "ios")]
+    (tmp_path / "c.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
+    paid = [envelope(body(channel_key, fields(name, gmt_payment="2026-06-01 12:00:30")),
+                     "2026-06-02T13:00:00+08:00")
+            for name in ("Mh5", "Mios")]
+    (tmp_path / "n.log").write_text("\n".join(paid) + "\n", "utf-8")
+    assert mdash("load", str(tmp_path / "c.jsonl"), str(tmp_path / "n.log")).code == 0
+    ran = mdash("metric", "campaigns", "--from", "2026-06-01", "--to", "2026-06-30", "--format", "json")
+    (row,) = ran.json()["rows"]
+    assert (row["orders"], row["new_buyers"]) == (2, 1)
+
+
 def test_new_buyers_are_those_whose_first_purchase_it_was(
     sample: Sample, whole: dict[str, dict[str, Any]]
 ) -> None:

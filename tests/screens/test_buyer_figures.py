@@ -34,6 +34,8 @@ def test_unfinished_cells_are_hatched_and_hold_no_value() -> None:
 def test_the_triangle_in_money_is_in_yuan() -> None:
     figure = triangle(ROWS, mean_row(ROWS), speaker("en"), "net_fen")
     assert figure.data[0].z[0][1] == 10.0
+    assert figure.layout.yaxis.ticktext[-1] == "All cohorts"
+    assert figure.data[0].zmax == 10.0
 
 
 def test_days_stand_side_by_side_and_are_coloured_from_the_first() -> None:
