@@ -10,6 +10,13 @@ import click
 
 from dashboard.terminal import Context, Day, print_json, table_text
 
+CLASSES = (
+    "amount_mismatch", "status_mismatch", "currency_mismatch", "duplicate", "short", "long",
+    "fee_mismatch",
+)
+"""Classes of items that ask for something."""
+STATES = ("open", "explained", "write_off_proposed", "written_off")
+
 if TYPE_CHECKING:
     from dashboard.identity.rights import Person
     from dashboard.services import Services
@@ -23,17 +30,29 @@ def items() -> None:
 @items.command("list")
 @click.option("--from", "first_day", type=Day(), required=True, help="First day, inclusive.")
 @click.option("--to", "last_day", type=Day(), required=True, help="Last day, inclusive.")
+@click.option("--class", "classes", multiple=True, type=click.Choice(CLASSES),
+              help="Only items of this class; may be given again.")
+@click.option("--state", "states", multiple=True, type=click.Choice(STATES),
+              help="Only items in this state; may be given again.")
+@click.option("--limit", type=click.IntRange(min=1), help="At most so many; all unless given.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_obj
-def list_items(context: Context, first_day: date, last_day: date, as_json: bool) -> None:
+def list_items(
+    context: Context, first_day: date, last_day: date, classes: tuple[str, ...],
+    states: tuple[str, ...], limit: int | None, as_json: bool,
+) -> None:
     """Open items of a period, oldest first."""
     from dashboard.metrics.question import Question
     from dashboard.reconciling import SHOWN, open_items
 
     services = context.services()
-    rows = services.json_ready(open_items(services, Question(first_day, last_day)))
+    found = [
+        row for row in open_items(services, Question(first_day, last_day))
+        if (not classes or row["class"] in classes) and (not states or row["state"] in states)
+    ]
+    rows = services.json_ready(found[:limit])
     if as_json:
-        print_json({"items": rows})
+        print_json({"items": rows, "found": len(found)})
     else:
         click.echo(table_text(SHOWN, rows))
 

@@ -170,6 +170,19 @@ def act(
         raise
 
 
+def act_as_shown(
+    services: Services, name: str, shown: Mapping[str, Any], words: str = ""
+) -> work.Work:
+    """Do something about an item that was shown a while ago; where a load changed it since, nothing.
+
+    Raises Forbidden, RefusedInput.
+    """
+    present = item(services, shown["item"])
+    if any(present[name] != shown[name] for name in ("class", "amount_fen")):
+        raise RefusedInput("The item changed since it was shown. Look at it again.")
+    return act(services, name, present, words)
+
+
 def may(services: Services, name: str) -> bool:
     """True if the reader's role allows this act at all."""
     return services.person.may("approve" if name in ("approve", "decline") else "query")

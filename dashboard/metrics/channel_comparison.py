@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dashboard.metrics.catalogue import Asked, Metric, filled
 from dashboard.metrics.intervals import Z95, wilson
 from dashboard.metrics.reconciled import refuse_split
+from loaders.channels import product_kinds
 from loaders.store.reader import Row
 
 Bounds = tuple[float | None, float | None]
@@ -44,13 +45,22 @@ def wilson_of_rate(rate: float, worth: float) -> Bounds:
     return (centre - spread) / scale, (centre + spread) / scale
 
 
+def _kind() -> str:
+    """An expression of an order's kind of product; a product that no channel maps is its own."""
+    cases = " ".join(
+        f"when channel = '{channel}' and product = '{product}' then '{kind}'"
+        for channel, kinds in product_kinds().items() for product, kind in kinds.items()
+    )
+    return f"case {cases} else coalesce(product, '') end"
+
+
 def _seconds(ms: float | None) -> float | None:
     return None if ms is None else ms / 1000
 
 
 def _answer(asked: Asked) -> list[Row]:
     refuse_split(METRIC.name, asked.question)
-    rows = asked.rows(filled("channel_comparison", asked.question))
+    rows = asked.rows(filled("channel_comparison", asked.question, kind=_kind()))
     for row in rows:
         row["low"], row["high"] = standardised(row["rate"], row.pop("variance"), row["orders"])
         for name, values in (("p50", row.pop("paying")), ("refund_p50", row.pop("refunding"))):
@@ -70,13 +80,14 @@ def _answer(asked: Asked) -> list[Row]:
 METRIC = Metric(
     name="channel_comparison",
     title="Channels compared",
-    version=1,
+    version=2,
     definition=(
-        "Orders decided, of products and hours of the day in which every channel of the period has"
-        " orders; the rates are weighted alike (by the orders of all channels in a cell), so that a"
-        " channel's mix does not count. Fee rate: of payments not refunded. Intervals of 95 %: Wilson's"
-        " for the rate, order statistics for medians. Latency: from the last submission to the"
-        " payment. Refund time: from the request to the refund."
+        "Orders decided, of kinds of product (app, page on the phone, QR code, counter) and hours "
+        "of the day in which every channel of the period has orders; the rates are weighted alike "
+        "(by the orders of all channels in a cell), so that a channel's mix does not count. Fee "
+        "rate: of payments not refunded. Intervals of 95 %: Wilson's for the rate, order "
+        "statistics for medians. Latency: from the last submission to the payment. Refund time: "
+        "from the request to the refund."
     ),
     needs=(("checkout_log",), ("notification_log", "trade_bill")),
     fields=(

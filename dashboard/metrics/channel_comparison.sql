@@ -1,9 +1,9 @@
--- One row per channel: success, latency, fee and refund time on the products and hours all have in common.
+-- One row per channel: success, latency, fee and refund time on the kinds of product and hours all have in common.
 with
 orders as (
     select
         channel,
-        coalesce(product, '') as product,
+        {kind} as product,
         hour(shop_time(ordered_at)) as hour,
         paid_at is not null as is_paid,
         channel_ms,
@@ -48,9 +48,9 @@ spans as (
 ),
 backs as (
     select refund.channel, list_sort(list(refund_ms) filter (where refund_ms >= 0)) as refunding
-    from lake.refund as refund
+    from (select *, {kind} as kind_of_product from lake.refund) as refund
     inner join cells
-        on coalesce(refund.product, '') = cells.product
+        on refund.kind_of_product = cells.product
         and hour(shop_time(refund.ordered_at)) = cells.hour
     where
         refunded_at >= utc_time($first_hour::timestamp)

@@ -21,6 +21,7 @@ from loaders.errors import Forbidden, RefusedInput
 State = Literal["open", "explained", "write_off_proposed", "written_off"]
 MAX_NOTE = 500
 MAX_OWNER = 80
+_AT_ONCE = 500
 _TOLD = ("item", "class", "amount_fen", "bill", "channel", "day", "order_no")
 
 
@@ -133,10 +134,15 @@ def reopen(ledger: Ledger, person: Person, found: Mapping[str, Any]) -> Work:
 
 def works(ledger: Ledger, found: Sequence[str]) -> dict[str, Work]:
     """What was done about these items, by item."""
-    wanted = set(found)
+    wanted, number = sorted(set(found)), RECONCILIATION_WORK.c.item
     with ledger.reading() as connection:
-        rows = connection.execute(select(RECONCILIATION_WORK)).mappings()
-        return {row["item"]: Work(**row) for row in rows if row["item"] in wanted}
+        return {
+            row["item"]: Work(**row)
+            for at in range(0, len(wanted), _AT_ONCE)
+            for row in connection.execute(
+                select(RECONCILIATION_WORK).where(number.in_(wanted[at : at + _AT_ONCE]))
+            ).mappings()
+        }
 
 
 def _closed(

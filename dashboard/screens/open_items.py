@@ -16,11 +16,12 @@ from dashboard.reconciling import (
     next_step,
     open_items,
 )
-from dashboard.reconciling import act as work_on
+from dashboard.reconciling import act_as_shown as work_on
 from dashboard.screens import parts
 from dashboard.screens.acting import act, said
 from dashboard.screens.bar import View
 from dashboard.screens.files import table_menu
+from dashboard.screens.item_filter import leaf, narrowed
 from dashboard.services import Services
 from dashboard.wording.formats import plain
 from dashboard.wording.tables import word
@@ -56,8 +57,10 @@ def queue(services: Services, view: View) -> None:
     if not rows:
         st.caption(say("Nothing is open."))
         return
-    picked = parts.rows_table(services, rows, _LISTED, "items", selectable=True)
-    table_menu(services, rows, _LISTED, "items", "Open items", view.question)
+    rows = leaf(services, chosen := narrowed(services, rows))
+    key = f"items-{rows[0]['item']}-{len(rows)}" if rows else "items"
+    picked = parts.rows_table(services, rows, _LISTED, key, selectable=True)
+    table_menu(services, chosen, _LISTED, "items", "Open items", view.question)
     if picked is None:
         st.caption(say("Select a row to work on it."))
     else:

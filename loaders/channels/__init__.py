@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from loaders.channels import alipay, unionpay, wechatpay
 from loaders.channels.protocol import Channel, Sample
@@ -38,4 +38,13 @@ def retry_ladders() -> dict[str, Sequence[int]]:
         channel.name: channel.notifications.RETRY_LADDER_S
         for channel in CHANNELS.values()
         if channel.notifications is not None
+    }
+
+
+def product_kinds() -> dict[str, Mapping[str, str]]:
+    """Each channel's products in words that channels share."""
+    return {
+        channel.name: channel.codes.PRODUCT_KINDS
+        for channel in CHANNELS.values()
+        if channel.codes is not None
     }

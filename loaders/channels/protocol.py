@@ -154,6 +154,10 @@ class NotificationPart(Protocol):
 class CodePart(Protocol):
     """A channel's `codes.py`."""
 
+    @property
+    def PRODUCT_KINDS(self) -> Mapping[str, str]:  # noqa: N802
+        """The channel's products in words that channels share: app, mobile_page, qr_code, counter."""
+
     def answer(
         self, method: str | None, reached: bool, code: str | None, sub_code: str | None
     ) -> Outcome:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -109,4 +110,27 @@ def test_a_year_ends_between_two_clearing_days(mdash: Mdash, tmp_path: Path) -> 
         ("2026-12-31", "2026-12-31T22:59:59", 99_999_999),
         ("2027-01-01", "2026-12-31T23:00:00", 1_000),
         ("2027-01-01", "2027-01-01T00:00:00", 1_000),
+    ]
+
+
+def test_like_products_of_two_channels_are_compared(mdash: Mdash, tmp_path: Path) -> None:
+    events = [
+        {"event": "order", "at": f"2026-05-03T10:{at:02}:00+08:00",
+         "channel": channel, "product": product, "amount": "10.00"}
+        for channel, product, count in (
+            ("alipay", "QUICK_WAP_WAY", 3), ("wechatpay", "JSAPI", 2),
+            ("alipay", "FACE_TO_FACE_PAYMENT", 4), ("wechatpay", "PALM", 5),
+        )
+        for at in range(count)
+    ]
+    for number, event in enumerate(events):
+        event["order_no"] = f"M{number}"
+    events.append(events[0] | {"order_no": "late", "at": "2026-05-06T10:00:00+08:00"})
+    log = tmp_path / "checkout.jsonl"
+    log.write_text("".join(f"{json.dumps(event)}\n" for event in events), "utf-8")
+    assert mdash("load", str(log)).code == 0
+    rows = mdash("metric", "channel_comparison", "--from", "2026-05-03", "--to", "2026-05-03",
+                 "--format", "json").json()["rows"]
+    assert [(row["channel"], row["orders"], row["cells"]) for row in rows] == [
+        ("alipay", 3, 1), ("wechatpay", 2, 1),
     ]

@@ -7,16 +7,21 @@ import shutil
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
+from typing import get_args
 
 import openpyxl
 import pytest
 
-from dashboard import month_end, reconciling
+from dashboard import month_end, reconciliation_commands, reconciling
 from dashboard.identity.rights import ROLES, Person
+from dashboard.metrics import reconciled
 from dashboard.metrics.question import Question
+from dashboard.operations import reconciliation_items
+from dashboard.screens.item_filter import on_page
 from dashboard.services import Services
 from loaders.errors import Forbidden, RefusedInput
 from loaders.settings import load_settings
+from loaders.store.reader import Row
 from tests.conftest import LAST_DAY, run_mdash
 from tests.reconciliation.shop import FIRST_DAY, Shop
 
@@ -76,6 +81,17 @@ def test_an_item_is_explained_and_shown_so(services: Services) -> None:
         reconciling.item(services, "0" * 16)
 
 
+def test_an_item_that_a_load_changed_since_it_was_shown_is_left_alone(services: Services) -> None:
+    shown = next(
+        item for item in reconciling.open_items(services, QUESTION) if item["class"] == "amount_mismatch"
+    )
+    for stale in ({"amount_fen": shown["amount_fen"] - 1}, {"class": "long"}, {"item": "0" * 16}):
+        with pytest.raises(RefusedInput):
+            reconciling.act_as_shown(services, "propose", shown | stale, "Old.")
+    assert reconciling.item(services, shown["item"])["state"] == "open"
+    assert reconciling.act_as_shown(services, "propose", shown, "Old.").state == "write_off_proposed"
+
+
 @pytest.mark.slow
 def test_items_are_listed_and_worked_on_in_a_terminal(broken_home: Path, tmp_path: Path) -> None:
     home = Path(shutil.copytree(broken_home, tmp_path / "home"))
@@ -86,3 +102,19 @@ def test_items_are_listed_and_worked_on_in_a_terminal(broken_home: Path, tmp_pat
     assert run_mdash(home, "items", "do", "approve", number).code == 4
     listed = run_mdash(home, "items", "list", *period, "--json").json()["items"]
     assert next(i["state"] for i in listed if i["item"] == number) == "write_off_proposed"
+    few = run_mdash(home, "items", "list", *period, "--class", "short", "--limit", "1", "--json").json()
+    shorts = [item for item in listed if item["class"] == "short"]
+    assert (few["items"], few["found"]) == (shorts[:1], len(shorts))
+    ran = run_mdash(home, "items", "list", *period, "--state", "write_off_proposed", "--json")
+    assert [item["item"] for item in ran.json()["items"]] == [number]
+
+
+def test_the_commands_name_the_classes_that_ask_for_something() -> None:
+    assert tuple(reconciled.CLASSES[3:]) == reconciliation_commands.CLASSES
+    assert get_args(reconciliation_items.State) == reconciliation_commands.STATES
+
+
+def test_thousands_of_items_are_drawn_by_the_page() -> None:
+    rows: list[Row] = [{"item": str(at)} for at in range(2_401)]
+    assert [len(on_page(rows, page)) for page in (1, 2, 13)] == [200, 200, 1]
+    assert [row for page in range(1, 14) for row in on_page(rows, page)] == rows

@@ -176,3 +176,13 @@ def test_files_that_cannot_be_trusted_are_refused(
     report = load(mdash, tmp_path / name, content)
     assert (report["status"], report["exit"]) == ("refused", 4)
     assert why in report["message"]
+
+
+def test_a_name_cut_within_a_character_does_not_cost_the_payment(mdash: Mdash, tmp_path: Path) -> None:
+    cut = zm([paid(0, datetime(2026, 5, 3, 10))], note="a" + "商" * 15 + "  ")
+    name = cut.index("商".encode("gbk"))
+    content = cut[: name + 30] + "商".encode("gbk")[:1] + cut[name + 31 :]
+    report = load(mdash, tmp_path / name_of(DAY), content)
+    assert (report["rows"], report["rejected"]) == (1, 0)
+    [row] = rows(mdash, "select order_fen, note from settlement_lines")
+    assert row == {"order_fen": 1000, "note": "a" + "商" * 15}

@@ -13,6 +13,12 @@ from typing import Any
 from loaders.channels.alipay.meanings import BY_CALL, LIMITED, OPEN, TABLE, UNFAMILIAR, Row
 from loaders.records import EARLIEST, LATEST, CodeMeaning, Outcome
 
+PRODUCT_KINDS: Mapping[str, str] = {
+    "QUICK_MSECURITY_PAY": "app", "QUICK_WAP_WAY": "mobile_page", "JSAPI_PAY": "mobile_page",
+    "QR_CODE_OFFLINE": "qr_code", "FACE_TO_FACE_PAYMENT": "counter",
+}
+"""Products in words that channels share, so that like is compared with like."""
+
 PAID_STATUSES = frozenset({"TRADE_SUCCESS", "TRADE_FINISHED"})
 CLOSED_STATUS = "TRADE_CLOSED"
 STATUSES = PAID_STATUSES | {CLOSED_STATUS, "WAIT_BUYER_PAY"}

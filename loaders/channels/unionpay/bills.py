@@ -72,6 +72,8 @@ TIME_OFFSET_S = 28_800
 CELL_PREFIX = "`"
 """Stands before every cell that `cut` makes, so that free text may hold commas."""
 
+_FREE = frozenset({"二级商户简称", "商户自定义域", "保留使用"})
+"""Free text: a name cut in the middle of a character costs that character, not the payment."""
 _DAY_ENDS = timedelta(hours=23)
 _CORRECTIONS = "-ZME"
 _NAME = re.compile(r"INN(\d{6})\d{2}(ZME?)_([0-9A-Za-z]{15})")
@@ -171,7 +173,10 @@ def _cells(line: bytes, frame: BillFrame) -> list[bytes] | None:
     fields = cut_line(line, frame.kind)
     if fields is None or frame.billed_on is None:
         return None
-    text = {name: value.decode("gb18030").replace("`", "'") for name, value in fields.items()}
+    text = {
+        name: value.decode("gb18030", "ignore" if name in _FREE else "strict").replace("`", "'")
+        for name, value in fields.items()
+    }
     ends = datetime.combine(frame.billed_on, time()) + _DAY_ENDS
     made = _trade(text, ends) if frame.kind == "trade_bill" else _correction(text, ends)
     return [cell.encode("gb18030") for cell in made]

@@ -25,6 +25,9 @@ class Row:
     may_repeat: bool = False
 
 
+PRODUCT_KINDS: Mapping[str, str] = {}
+"""Its files do not name products."""
+
 ACCEPTED = Row(None, None, "The channel accepted the call.", "Look at the trade's own state.", "00 A6")
 OPEN = Row("timeout_unknown", "channel", "The channel could not say what became of the call.",
            "Query the trade after some minutes; repeat nothing before.",

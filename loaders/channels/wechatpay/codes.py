@@ -18,6 +18,12 @@ QUERY, CLOSE = "wechatpay.query", "wechatpay.close"
 REFUND, REFUND_QUERY = "wechatpay.refund", "wechatpay.refund.query"
 """What the calls are named, whatever path they go by."""
 
+PRODUCT_KINDS: Mapping[str, str] = {
+    "APP": "app", "MWEB": "mobile_page", "H5": "mobile_page", "JSAPI": "mobile_page",
+    "NATIVE": "qr_code", "MICROPAY": "counter", "FACE": "counter", "FACEPAY": "counter",
+}
+"""Products in words that channels share, so that like is compared with like."""
+
 PAID_STATES = frozenset({"SUCCESS", "REFUND"})
 """An order in the state REFUND was paid first."""
 CLOSED_STATES = frozenset({"CLOSED", "REVOKED", "PAYERROR"})
