@@ -33,6 +33,7 @@ from dashboard.screens import (
     refunds,
     retention,
     settlement,
+    sidebar,
     trades,
     trail,
 )
@@ -188,7 +189,7 @@ def main() -> None:
         account.signed_out(_services(NOBODY))
         return
     services = _services(person)
-    pages = {
+    sections = {
         services.say(section): [
             st.Page(
                 _page(services, name, title, render), title=services.say(title), icon=icon,
@@ -198,11 +199,13 @@ def main() -> None:
         ]
         for section, screens in _SECTIONS.items()
     }
-    pages[services.say("Administration")] += [
+    office = [
         st.Page(_office(services, title, render), title=services.say(title), icon=icon, url_path=name)
         for name, title, icon, render, right in _OFFICE
         if person.may(right)
     ]
+    sidebar.name_sections({name: len(pages) for name, pages in sections.items()})
+    pages = [page for section in sections.values() for page in section] + office
     chosen = st.navigation(pages, expanded=True)
     st.session_state["is_moved"] = st.session_state.get("page") != chosen.url_path
     st.session_state["page"] = chosen.url_path
