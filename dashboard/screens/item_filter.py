@@ -35,8 +35,8 @@ def _picked(services: Services, met: set[str], name: str, label: str) -> list[st
 
 def leaf(services: Services, rows: list[Row]) -> list[Row]:
     """The page of items that is looked at; the only one where they are few."""
-    pages = max(1, -(-len(rows) // PAGE))
-    if pages == 1:
+    pages = len(range(0, len(rows), PAGE))
+    if pages <= 1:
         return rows
     say = services.say
     page = int(st.number_input(say("Page"), 1, pages, 1, key=f"items-page-{len(rows)}"))
