@@ -128,21 +128,44 @@ def query_document(services: Services, identifier: str) -> tuple[Document, int]:
             " shop or the channel gave the order."
         )
     audit.record(ledger, person.name, "trade_queried", subject)
-    answer = _asked(services, known, is_ours)
+    known, answer = _asked(services, known, is_ours)
     document = answer_document(services, known, answer)
     document["recorded"] = _is_recorded(services)
     return document | {"lines": _lines(services, document)}, 3 if document["outcome"] == "unknown" else 0
 
 
-def _asked(services: Services, known: Known, is_ours: bool) -> Answer[TradeState]:
-    """An id we do not know is taken for an order's, and then for the channel's number of a trade."""
+def _asked(
+    services: Services, known: Known, is_ours: bool
+) -> tuple[Known, Answer[TradeState]]:
+    """The answer, and whose it is. An id we do not know is asked about at every channel."""
     line = remote.shared(services.settings)
-    answer: Answer[TradeState] = line.ask(
-        known.channel, "query", order_no=known.order_no, amount_fen=known.amount_fen
-    )
-    if is_ours or not _is_absent(answer):
-        return answer
-    return line.ask(known.channel, "query", trade_no=known.order_no, tries=1)
+    if is_ours:
+        return known, line.ask(
+            known.channel, "query", order_no=known.order_no, amount_fen=known.amount_fen
+        )
+    channels = polling.can_be_asked(services.settings) or [known.channel]
+    answers, refusals = [], []
+    for channel in channels:
+        try:
+            answer = _asked_as_either(line, channel, known.order_no, 1 if channels[1:] else None)
+        except RefusedInput as error:
+            refusals.append(error)
+            continue
+        if answer.is_known and not _is_absent(answer):
+            return Known(channel, known.order_no), answer
+        answers.append((Known(channel, known.order_no), answer))
+    if not answers:
+        raise refusals[0]
+    # While one channel has not answered, nobody can say that there is no such trade.
+    return min(answers, key=lambda item: item[1].is_known)
+
+
+def _asked_as_either(
+    line: remote.Remote, channel: str, number: str, tries: int | None
+) -> Answer[TradeState]:
+    """The number is taken for an order's, and then for the channel's number of a trade."""
+    answer: Answer[TradeState] = line.ask(channel, "query", order_no=number, tries=tries)
+    return line.ask(channel, "query", trade_no=number, tries=1) if _is_absent(answer) else answer
 
 
 def _is_recorded(services: Services) -> bool:

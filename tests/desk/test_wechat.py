@@ -109,6 +109,26 @@ def test_a_refund_is_done_and_the_next_one_is_a_minute_away(desk: Desk) -> None:
     assert desk.refunds.send_due() == []
 
 
+def test_an_order_known_by_a_query_alone_is_found_at_its_channel_and_refunded(
+    desk: Desk, tmp_path: Path
+) -> None:
+    mdash, password = desk.shop.mdash, tmp_path / "password"
+    password.write_text("a long enough password", "utf-8")
+    for name, role in (("ada", "admin"), ("omar", "operator")):
+        ran = mdash("user", "add", name, "--role", role, "--password-file", str(password),
+                    *(("--as", "ada") if name != "ada" else ()))
+        assert ran.code == 0, ran.err
+    asked = mdash("query", "M1", "--json")
+    assert asked.code == 0, asked.err
+    assert [asked.json()[name] for name in ("channel", "outcome", "amount_fen", "verified")] == [
+        "wechatpay", "paid", 8888, True,
+    ]
+    trade = mdash("trade", "M1", "--json").json()
+    assert (trade["channel"], trade["outcome"], trade["amount_fen"]) == ("wechatpay", "paid", 8888)
+    made = mdash("refund", "M1", "--amount", "10.00", "--reason", "broken", "--as", "omar", "--json")
+    assert (made.code, made.json()["state"]) == (0, "done")
+
+
 def test_processing_is_unknown_until_the_query_proves_it(desk: Desk) -> None:
     desk.shop.platform.manners.refund_state = "PROCESSING"
     assert desk.ask().state == "unknown"

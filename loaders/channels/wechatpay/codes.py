@@ -169,6 +169,7 @@ def read_call(call: Mapping[str, Any]) -> dict[str, Any]:
     if not order_no:
         raise ValueError("out_trade_no")
     is_query = _named(method) == QUERY or "orderquery" in method
+    says = _says(response) if is_query else None
     paid_at = response.get("success_time") if is_query else None
     return {
         "order_no": str(order_no),
@@ -178,9 +179,18 @@ def read_call(call: Mapping[str, Any]) -> dict[str, Any]:
         "code": response.get("code") or response.get("result_code"),
         "sub_code": response.get("err_code"),
         "refund_no": request.get("out_refund_no"),
-        "says": _says(response) if is_query else None,
+        "says": says,
+        "paid_amount": _yuan(_object(response.get("amount"))) if says == "paid" else None,
         "channel_paid_at": _utc(str(paid_at)) if paid_at else None,
     }
+
+
+def _yuan(amount: Mapping[str, Any]) -> str | None:
+    """What an answer says the order is over, as yuan; None where it does not say."""
+    total = amount.get("total")
+    if type(total) is not int or total < 0 or amount.get("currency", "CNY") != "CNY":
+        return None
+    return f"{total // 100}.{total % 100:02d}"
 
 
 def _named(method: str) -> str:

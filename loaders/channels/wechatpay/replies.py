@@ -170,6 +170,9 @@ def _counted(node: Node, found: Reading[T]) -> Answer[T]:
 def _noted(node: Node) -> dict[str, str]:
     """What the call log keeps of an answer."""
     found = {name: node.fields.get(name) for name in _NOTED}
+    total = node.child("amount").fields.get("total")
+    if type(total) is int:
+        found["amount"] = json.dumps({"total": total})
     return {
         name: value for name, value in found.items() if isinstance(value, str) and len(value) < 256
     }
