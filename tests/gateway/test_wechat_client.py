@@ -59,10 +59,10 @@ def client(
 
 def test_order_query_refund_and_bill(client: Any, platform: Platform) -> None:
     number = f"W{len(list(platform.books))}"
-    yesterday = china_now().replace(hour=12, microsecond=0) - timedelta(days=1)
+    paid_at = china_now().replace(hour=12, microsecond=0) - timedelta(days=2)
     status, body = client.pay(description="保温杯", out_trade_no=number, amount={"total": 8888})
     assert (status, json.loads(body)["code_url"][:9]) == (200, "weixin://")
-    platform.books.pay(platform.books.trade(number), yesterday)
+    platform.books.pay(platform.books.trade(number), paid_at)
     status, body = client.query(out_trade_no=number)
     told = json.loads(body)
     assert (status, told["trade_state"], told["amount"]["total"]) == (200, "SUCCESS", 8888)
@@ -76,7 +76,7 @@ def test_order_query_refund_and_bill(client: Any, platform: Platform) -> None:
     )
     assert (status, json.loads(body)["code"]) == (400, "INVALID_REQUEST")
     for ask in (client.trade_bill, client.fundflow_bill):
-        status, body = ask(bill_date=f"{yesterday.date()}")
+        status, body = ask(bill_date=f"{paid_at.date()}")
         link = json.loads(body)
         status, packed = client.download_bill(link["download_url"])
         plain = gzip.decompress(packed)
