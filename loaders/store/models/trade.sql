@@ -13,7 +13,9 @@ orders as (
     select *
     from events
     where event = 'order'
-    qualify row_number() over (partition by channel, key order by happened_at, line_key) = 1
+    qualify row_number() over (
+        partition by channel, key order by happened_at, buyer is null, line_key
+    ) = 1
 ),
 judged as (
     select
