@@ -46,7 +46,8 @@ def triangle(rows: Rows, means: Rows, say: Say, field: str = "rate") -> go.Figur
             z=lines, x=list(range(len(across))), y=list(range(len(lines))), xgap=2, ygap=2,
             text=[[_shown(value, field, sizes.get(name)) for value in line]
                   for name, line in zip([*names, ""], lines, strict=True)],
-            texttemplate="%{text}", colorscale=BLUES, showscale=False, hoverongaps=False,
+            texttemplate="%{text}", textfont={"size": 11}, colorscale=BLUES, showscale=False,
+            hoverongaps=False,
             zmin=0, zmax=_most(lines[:-1], 1 if across[:1] == [0] else 0),
             customdata=[[(label, spans.get((name, k), ""), k, name) for k in across]
                         for name, label in zip([*names, None], labels, strict=True)],

@@ -21,6 +21,7 @@ def name_sections(sizes: Mapping[str, int]) -> None:
     """
     rules, first = [], 1
     for name, size in sizes.items():
-        rules.append(f"{_ITEM}({first})::before {{ content: {json.dumps(name, ensure_ascii=False)}; {_TITLE} }}")
+        title = json.dumps(name, ensure_ascii=False)
+        rules.append(f"{_ITEM}({first})::before {{ content: {title}; {_TITLE} }}")
         first += size
     st.html(f"<style>{' '.join(rules)}</style>")
