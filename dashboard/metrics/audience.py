@@ -60,7 +60,8 @@ class Rules:
                     raise UnknownMetric(
                         "There is no {name} among {names}.", name=name, names=", ".join(known)
                     )
-        if None not in (self.least_fen, self.most_fen) and self.least_fen > self.most_fen:  # type: ignore[operator]
+        least, most = self.least_fen, self.most_fen
+        if least is not None and most is not None and least > most:
             raise UnknownMetric("The least spend is greater than the most.")
 
     def given(self) -> dict[str, Any]:

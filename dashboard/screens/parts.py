@@ -33,6 +33,9 @@ _STYLE = """<style>
 .mdash-way:hover, .mdash-way:focus-visible { text-decoration: underline; }
 [data-testid="stHeader"] { background: transparent; }
 @media (max-width: 640px) {
+  [data-testid="stMetricValue"], [class*="st-key-cards"] [data-testid="stMetricValue"] {
+    font-size: 1.15rem;
+  }
   .stMainBlockContainer { padding-top: 3.2rem; }
   [class*="st-key-cards"] [data-testid="stColumn"] {
     min-width: calc(50% - .5rem); flex: 1 1 calc(50% - .5rem);
