@@ -7,13 +7,21 @@ odd row line by line.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from loaders import bill_columns
-from loaders.bill_columns import FREE_TEXT, Place, line_breaks, places, unprefixed
+from loaders.bill_columns import (
+    FREE_TEXT,
+    Place,
+    line_breaks,
+    places,
+    row_count,
+    unprefixed,
+)
 from loaders.channels.protocol import Channel
 from loaders.files import Content
 from loaders.privacy import HINT, holds_card, mask_personal
@@ -31,9 +39,15 @@ _NOT_READABLE = "The row's {column} cannot be read."
 class BlockReader:
     """Cuts the rows of one part of a bill into blocks and turns each into Parquet."""
 
-    def __init__(self, channel: Channel, frame: BillFrame, content: Content) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        frame: BillFrame,
+        content: Content,
+        fill: Callable[[pa.Table], pa.Table] | None = None,
+    ) -> None:
         assert channel.bills is not None
-        self._channel, self._bills = channel, channel.bills
+        self._channel, self._bills, self._fill = channel, channel.bills, fill
         self._frame, self._content = frame, content
         self._prefix = channel.bills.CELL_PREFIX
         self._codec = channel.bills.encoding(content.sample()).removesuffix("-sig")
@@ -57,20 +71,22 @@ class BlockReader:
 
     def to_parquet(
         self, block: Block, target: Path, connection: duckdb.DuckDBPyConnection
-    ) -> tuple[list[Reject], list[int]]:
+    ) -> tuple[list[Reject], list[int], bool]:
         """Write a block's rows as typed columns, `problem` naming a cell that cannot be read.
 
-        Returns what was rejected (rows with a problem are among the columns and the rejects), and
-        the lines in which a full card number was masked.
+        Returns what was rejected (rows with a problem are among the columns and the rejects), the
+        lines in which a full card number was masked, and whether `fill` made the rows whole.
         """
         _, line, rows = block
         raw, rejects = self._bills.cut(rows, line, self._frame)
-        cards = bill_columns.write(self._channel, self._frame, self._codec, raw, line, target)
+        cards = bill_columns.write(
+            self._channel, self._frame, self._codec, raw, line, target, self._fill
+        )
         if cards is not None:
-            return rejects, cards
+            return rejects, cards, self._fill is not None
         with connection.cursor() as cursor:
             unread, cards = self.read_patiently(cursor, raw, line, target)
-        return rejects + unread, cards
+        return rejects + unread, cards, False
 
     def read_patiently(
         self, cursor: duckdb.DuckDBPyConnection, raw: bytes, line: int, target: Path
@@ -98,8 +114,8 @@ class BlockReader:
         word.
         """
         width = len(self._frame.columns)
-        bare = unprefixed(raw, self._prefix, width) or b""
-        rows = bare.count(b"\n") + (not bare.endswith(b"\n"))
+        rows = row_count(raw)
+        bare = unprefixed(raw, self._prefix, width, rows) or b""
         if bare and bare.count(b",") == rows * (width - 1):
             try:
                 path.write_bytes(bare.decode(self._codec).encode("utf-8"))

@@ -6,12 +6,13 @@ patient reader in bill_blocks, which knows what to do about it. Both give the sa
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
@@ -31,6 +32,7 @@ _SPACES = (
 )
 """What DuckDB's trim takes off: Unicode's space separators."""
 _CHUNK_BYTES = 2**20
+_WINDOW = 2**17
 _DROPPED = b"\t\r"
 _CELL_TYPES: Mapping[str, pa.DataType] = {
     "text": pa.binary(),
@@ -64,21 +66,29 @@ class _OddBlock(Exception):
 
 
 def write(
-    channel: Channel, frame: BillFrame, codec: str, raw: bytes, line: int, target: Path
+    channel: Channel,
+    frame: BillFrame,
+    codec: str,
+    raw: bytes,
+    line: int,
+    target: Path,
+    fill: Callable[[pa.Table], pa.Table] | None = None,
 ) -> list[int] | None:
     """Write a block as Parquet. None, and nothing written, where a cell is odd.
 
-    `line` is the number of its first row. Returns the lines in which a full card number stood;
-    it was masked.
+    `line` is the number of its first row; `fill` makes its rows whole. Returns the lines in which
+    a full card number stood; it was masked.
     """
     cards: set[int] = set()
     try:
         table = _typed(channel, frame, codec, raw, line, cards)
     except (_OddBlock, pa.ArrowInvalid, UnicodeDecodeError):
         return None
+    if fill is not None:
+        table = fill(table)
     few = [item.name for item in table.schema if pa.types.is_dictionary(item.type)]
     pyarrow.parquet.write_table(
-        table, target, use_dictionary=few, compression="lz4", write_statistics=False
+        table, target, use_dictionary=few, compression="snappy", write_statistics=fill is not None
     )
     return sorted(line + row for row in cards)
 
@@ -87,11 +97,14 @@ def _typed(
     channel: Channel, frame: BillFrame, codec: str, raw: bytes, line: int, cards: set[int]
 ) -> pa.Table:
     assert channel.bills is not None
-    plain = unprefixed(raw, channel.bills.CELL_PREFIX, len(frame.columns))
+    rows = row_count(raw)
+    plain = unprefixed(raw, channel.bills.CELL_PREFIX, len(frame.columns), rows)
     if plain is None:
         raise _OddBlock
     found = places(channel.bills.FIELDS[frame.kind], frame.columns)
     cells = _cells(found, len(frame.columns), plain)
+    if cells.num_rows != rows:
+        raise _OddBlock
     columns: dict[str, pa.Array] = {
         "line": whole_numbers(np.arange(line, line + cells.num_rows, dtype=np.int64))
     }
@@ -120,29 +133,50 @@ def _typed(
 
 def line_breaks(raw: bytes) -> int:
     """How many line feeds, counted faster than `bytes.count` does."""
-    return int(np.count_nonzero(np.frombuffer(raw, dtype=np.uint8) == ord("\n")))
+    data = np.frombuffer(raw, dtype=np.uint8)
+    return sum(
+        int(np.count_nonzero(data[start : start + _WINDOW] == ord("\n")))
+        for start in range(0, len(data), _WINDOW)
+    )
 
 
-def unprefixed(raw: bytes, prefix: str, columns: int) -> bytes | None:
+def row_count(raw: bytes) -> int:
+    """How many rows; the last one may lack its line feed."""
+    return line_breaks(raw) + (not raw.endswith(b"\n"))
+
+
+def unprefixed(raw: bytes, prefix: str, columns: int, rows: int) -> bytes | None:
     """A block without tabs, carriage returns and the sign before its cells.
 
     None where a cell lacks the sign or holds another.
     """
     if not prefix:
         return raw.translate(None, _DROPPED)
-    data = np.frombuffer(raw, dtype=np.uint8)
-    rows = line_breaks(raw) + (not raw.endswith(b"\n"))
-    is_mark, is_comma = data == ord(prefix), data == ord(",")
     mark = prefix.encode("ascii")
-    if not raw.startswith(mark) or np.count_nonzero(is_mark) != rows * columns:
+    if not raw.startswith(mark):
         return None
-    after_commas = int(np.count_nonzero(is_mark[1:] & is_comma[:-1]))
-    after_rows = int(np.count_nonzero(is_mark[1:] & (data[:-1] == ord("\n"))))
-    if (after_commas, after_rows) != (rows * (columns - 1), rows - 1):
-        return None
-    if np.count_nonzero(is_comma) != after_commas:
+    found = _marks(np.frombuffer(raw, dtype=np.uint8), ord(prefix))
+    between = rows * (columns - 1)
+    if found != (rows * columns - 1, between, rows - 1, between):
         return None
     return raw.translate(None, _DROPPED + mark)
+
+
+def _marks(data: npt.NDArray[np.uint8], mark: int) -> tuple[int, int, int, int]:
+    """How many marks there are behind the first byte, after commas, after line feeds; and commas.
+
+    Counted by windows that fit a processor's cache.
+    """
+    marks = after_commas = after_rows = commas = 0
+    for start in range(1, len(data), _WINDOW):
+        is_mark = data[start : start + _WINDOW] == mark
+        before = data[start - 1 : start - 1 + len(is_mark)]
+        is_comma = before == ord(",")
+        marks += int(np.count_nonzero(is_mark))
+        commas += int(np.count_nonzero(is_comma))
+        after_commas += int(np.count_nonzero(is_mark & is_comma))
+        after_rows += int(np.count_nonzero(is_mark & (before == ord("\n"))))
+    return marks, after_commas, after_rows, commas
 
 
 def _cells(found: Sequence[Place], width: int, bare: bytes) -> pa.Table:
@@ -168,8 +202,6 @@ def _cells(found: Sequence[Place], width: int, bare: bytes) -> pa.Table:
             timestamp_parsers=[pyarrow.csv.ISO8601],
         ),
     )
-    if table.num_rows != line_breaks(bare) + (not bare.endswith(b"\n")):
-        raise _OddBlock
     return table.combine_chunks()
 
 

@@ -118,6 +118,15 @@ def _sweep(folder: Path) -> None:
             shutil.rmtree(item, ignore_errors=True)
 
 
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """Where a file's rows are written, for which store, and the number of its first load."""
+
+    folder: Path
+    warehouse: Warehouse
+    next_id: int
+
+
 @contextmanager
 def _workplace(settings: Settings) -> Iterator[Path]:
     folder = Path(mkdtemp(prefix="load-", dir=settings.home / "tmp"))
@@ -163,12 +172,15 @@ def _load_batch(
     reports: list[FileReport] = []
     waiting: list[tuple[FileReport, list[Staged]]] = []
     seen: set[str] = set()
-    with _workplace(settings) as work:
+    first_id = warehouse.next_load_id()
+    with _workplace(settings) as folder:
         for path in paths:
+            staged_before = sum(len(group) for _, group in waiting)
+            work = _Work(folder, warehouse, first_id + staged_before)
             report = FileReport(path=str(path))
             reports.append(report)
             try:
-                staged = _stage(warehouse, settings, path, report, seen, work)
+                staged = _stage(settings, path, report, seen, work)
             except MdashError as error:
                 _refuse(report, error)
             else:
@@ -231,12 +243,7 @@ def _tell(report: FileReport, loads: Sequence[Load]) -> None:
 
 
 def _stage(
-    warehouse: Warehouse,
-    settings: Settings,
-    path: Path,
-    report: FileReport,
-    seen: set[str],
-    work: Path,
+    settings: Settings, path: Path, report: FileReport, seen: set[str], work: _Work
 ) -> list[Staged]:
     """Identify and read one file. An empty list: it is loaded already, as the report says."""
     try:
@@ -245,21 +252,21 @@ def _stage(
         raise RefusedInput("There is no such file.") from error
     except OSError as error:
         raise RefusedInput("The file cannot be read: {why}.", why=error.strerror or "?") from error
-    known = known_sha256(warehouse, report.sha256)
+    known = known_sha256(work.warehouse, report.sha256)
     if known is not None or report.sha256 in seen:
         report.status = "duplicate"
         report.template = "These very bytes are loaded already."
         if known is not None:
             report.channel, report.kind, report.covers = known
         return []
-    with contents(path, work) as found:
+    with contents(path, work.folder) as found:
         staged = _read(settings, path, found, report, work)
     seen.add(report.sha256)
     return staged
 
 
 def _read(
-    settings: Settings, path: Path, found: list[Content], report: FileReport, work: Path
+    settings: Settings, path: Path, found: list[Content], report: FileReport, work: _Work
 ) -> list[Staged]:
     bills: dict[_Group, list[Content]] = {}
     summaries: list[tuple[_Group, Content]] = []
@@ -284,7 +291,7 @@ def _read(
         report.template = "A summary holds control totals only; load the detail (明细) beside it."
         return []
     staged = _read_bills(settings, path, bills, summaries, report, work)
-    return staged + [_read_log(path, settings, content, report, work) for content in logs]
+    return staged + [_read_log(path, settings, content, report, work.folder) for content in logs]
 
 
 _Group = tuple[str, str, str, str | None, date | None, date | None]
@@ -297,7 +304,7 @@ def _read_bills(
     bills: dict[_Group, list[Content]],
     summaries: Sequence[tuple[_Group, Content]],
     report: FileReport,
-    work: Path,
+    work: _Work,
 ) -> list[Staged]:
     staged: list[Staged] = []
     for group, parts in sorted(bills.items(), key=lambda item: str(item[0]), reverse=True):
@@ -305,8 +312,9 @@ def _read_bills(
         channel = CHANNELS[name]
         load = _new_load(path, report, kind, channel)
         parts.sort(key=lambda content: (len(content.name), content.name))
-        folder = Path(mkdtemp(prefix="bill-", dir=work))
-        read, totals = settlement.stage(channel, kind, parts, load, folder)
+        folder = Path(mkdtemp(prefix="bill-", dir=work.folder))
+        rows = work.warehouse.whole_rows(settlement.TABLES[kind], work.next_id + len(staged))
+        read, totals = settlement.stage(channel, kind, parts, load, folder, rows)
         _name_account(load, settings, channel)
         mine = [content for other, content in summaries if other[3:] == group[3:]]
         _check_summaries(channel, mine, totals)

@@ -9,6 +9,7 @@ from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from loaders.bill_blocks import Block, BlockReader
 from loaders.channels.protocol import RESAVED, Channel
@@ -16,9 +17,10 @@ from loaders.errors import RefusedInput
 from loaders.files import Content
 from loaders.records import BillFrame, Reject
 from loaders.staging import Load, Staged
+from loaders.whole_rows import WholeRows
 
 WORKERS = 2
-_TABLES = {"trade_bill": "trade_lines", "account_bill": "account_log"}
+TABLES = {"trade_bill": "trade_lines", "account_bill": "account_log"}
 _FEN = 1_000
 _MORE_SUMS = (
     ", count(*) as rows_count"
@@ -34,11 +36,13 @@ _MISMATCH = (
 
 
 def stage(
-    channel: Channel, kind: str, contents: Sequence[Content], load: Load, work: Path
+    channel: Channel, kind: str, contents: Sequence[Content], load: Load, work: Path,
+    whole_rows: WholeRows | None = None,
 ) -> tuple[Staged, dict[str, int]]:
     """Read the parts of one bill; returns the staged rows and their control totals.
 
-    Raises RefusedInput when a part is cut off, re-saved, or contradicts its totals.
+    With `whole_rows`, blocks in good order are written as the lake keeps them. Raises RefusedInput
+    when a part is cut off, re-saved, or contradicts its totals.
     """
     bills = channel.bills
     if bills is None:
@@ -47,21 +51,20 @@ def stage(
     connection.execute("set memory_limit = '400MB'")
     connection.execute(f"set temp_directory = '{work}'")
     connection.execute("set threads = 1")
-    parts: list[Path] = []
+    staged = Staged(load, TABLES[kind], [])
     stated: dict[str, int] = {}
-    day_ends = timedelta(days=1)
     try:
         for number, content in enumerate(contents):
             frame = bills.frame(content.sample(), kind)
             _widen(load, frame)
-            day_ends = min(day_ends, frame.day_ends)
+            staged.day_ends = min(staged.day_ends, frame.day_ends)
             before = load.reject_count
-            made = _read_part(channel, frame, content, load, connection, work, number)
+            fill = _filling(whole_rows, staged, channel) if whole_rows else None
+            reader = BlockReader(channel, frame, content, fill)
+            made = _read_part(reader, staged, connection, work / f"{load.sha256[:16]}-{number}")
             totals = _count(connection, kind, made)
             _check(frame.totals, totals, load.reject_count - before)
             _add(stated, frame.totals or totals)
-            parts.extend(made)
-        staged = Staged(load, _TABLES[kind], parts, day_ends=day_ends)
         _place(connection, staged)
     finally:
         connection.close()
@@ -83,28 +86,41 @@ def _add(totals: dict[str, int], more: dict[str, int]) -> None:
         totals[name] = totals.get(name, 0) + value
 
 
+def _filling(
+    whole_rows: WholeRows, staged: Staged, channel: Channel
+) -> Callable[[pa.Table], pa.Table]:
+    """What makes a block's rows whole, as the load stands now."""
+    load = staged.load
+    account, is_keyed = load.account, load.kind == "trade_bill"
+    if staged.whole_for != (whole_rows.load_id, account):
+        staged.whole.clear()
+        staged.whole_for = (whole_rows.load_id, account)
+    return lambda rows: whole_rows.fill(rows, channel.name, account, is_keyed=is_keyed)
+
+
 def _read_part(
-    channel: Channel, frame: BillFrame, content: Content, load: Load,
-    connection: duckdb.DuckDBPyConnection, work: Path, number: int,
+    reader: BlockReader, staged: Staged, connection: duckdb.DuckDBPyConnection, stem: Path
 ) -> list[Path]:
-    """Turn one part into Parquet, two blocks at a time."""
-    reader = BlockReader(channel, frame, content)
+    """Turn one part into Parquet, two blocks at a time. Returns its files."""
 
     def convert(block: Block) -> _Converted:
-        target = work / f"{load.sha256[:16]}-{number}-{block[0]}.parquet"
+        target = stem.with_name(f"{stem.name}-{block[0]}.parquet")
         return target, *reader.to_parquet(block, target, connection)
 
     made = []
     with ThreadPoolExecutor(WORKERS) as pool:
-        for target, rejects, cards in _in_order(pool, convert, reader.blocks()):
-            load.reject_all(rejects)
-            load.tell_cards(cards)
+        for target, rejects, cards, is_whole in _in_order(pool, convert, reader.blocks()):
+            staged.load.reject_all(rejects)
+            staged.load.tell_cards(cards)
             made.append(target)
+            if is_whole:
+                staged.whole.append(target)
+    staged.parts.extend(made)
     return made
 
 
-_Converted = tuple[Path, list[Reject], list[int]]
-"""A block's Parquet, what was rejected of it, and the lines with a full card number."""
+_Converted = tuple[Path, list[Reject], list[int], bool]
+"""A block's Parquet, what was rejected of it, the lines with a full card number, whether it is whole."""
 
 
 def _in_order(

@@ -56,11 +56,14 @@ class Load:
 class Staged:
     """A load with its rows: `parts` are Parquet files for the lake table `table`.
 
-    The channel's days end `day_ends` after their beginning.
+    Those of `whole` have the table's columns already, as the load `whole_for` (its number and
+    account) has them. The channel's days end `day_ends` after their beginning.
     """
 
     load: Load
     table: str
     parts: list[Path]
+    whole: list[Path] = field(default_factory=list)
+    whole_for: tuple[int, str] | None = None
     day_rows: dict[date, int] = field(default_factory=dict)
     day_ends: timedelta = timedelta(days=1)

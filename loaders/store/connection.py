@@ -49,6 +49,11 @@ def _without_secrets(text: str, settings: Settings) -> str:
     return _PASSWORD.sub(r"\1…", line)[:300]
 
 
+def local_data(settings: Settings) -> Path | None:
+    """The folder of the lake's files; None where they lie in an object store."""
+    return None if "://" in settings.store.data else settings.file(settings.store.data)
+
+
 def exists(settings: Settings) -> bool:
     """True if this home has a lake already (a shared catalog is taken to exist)."""
     return settings.store.catalog != "sqlite" or _catalog_file(settings).exists()
@@ -100,7 +105,8 @@ def _attach(
             "mdash.toml: store.catalog is 'sqlite' or begins with 'postgres:', not {value}.",
             value=store.catalog.split(":")[0],
         )
-    data = store.data if "://" in store.data else str(settings.file(store.data)).rstrip("/") + "/"
+    folder = local_data(settings)
+    data = store.data if folder is None else f"{folder}/"
     options = [f"data_path {_quoted(data)}", f"data_inlining_row_limit {INLINED_ROWS}"]
     options.append("override_data_path true")
     if read_only:
@@ -157,20 +163,20 @@ def _define_macros(
 
 
 def _shop_time_sql(timezone: str) -> str:
-    offset = _fixed_offset_s(timezone)
+    offset = fixed_offset_s(timezone)
     if offset is not None:
         return f"moment + to_seconds({offset})"
     return f"timezone({_quoted(timezone)}, timezone('UTC', moment))"
 
 
 def _utc_time_sql(timezone: str) -> str:
-    offset = _fixed_offset_s(timezone)
+    offset = fixed_offset_s(timezone)
     if offset is not None:
         return f"moment - to_seconds({offset})"
     return f"timezone('UTC', timezone({_quoted(timezone)}, moment))"
 
 
-def _fixed_offset_s(timezone: str) -> int | None:
+def fixed_offset_s(timezone: str) -> int | None:
     """Seconds east of UTC where the zone has had one offset since 2010, else None."""
     zone = ZoneInfo(timezone)
     offsets = {

@@ -14,6 +14,8 @@ from loaders.errors import RefusedInput
 from loaders.privacy import mask_personal
 from loaders.records import Reject
 from loaders.staging import Load, Staged
+from loaders.store.adoption import adopt
+from loaders.store.connection import INLINED_ROWS
 from loaders.store.erasure import BUYERS, withhold
 from loaders.store.growing import grow
 from loaders.store.plain import Lines
@@ -140,15 +142,51 @@ def _claim_days(warehouse: Warehouse, item: Staged) -> str | None:
 
 
 def _paths(item: Staged) -> str:
-    return "[" + ", ".join(f"'{path}'" for path in item.parts) + "]"
+    return _listed(item.parts)
+
+
+def _listed(paths: Sequence[Path]) -> str:
+    return "[" + ", ".join(f"'{path}'" for path in paths) + "]"
 
 
 def _insert_lines(warehouse: Warehouse, item: Staged) -> None:
     """Append a bill's good rows; each lies with its order's home day."""
     load = item.load
-    if not item.parts:
-        return
-    described = warehouse.execute(f"describe select * from read_parquet({_paths(item)})")
+    is_ours = item.whole_for == (load.load_id, load.account)
+    is_many = sum(item.day_rows.values()) > INLINED_ROWS
+    whole = set(item.whole if is_ours and is_many else ())
+    adopt(warehouse, item.table, sorted(whole))
+    if whole and load.kind == "trade_bill":
+        _move_home(warehouse, load)
+    rest = [part for part in item.parts if part not in whole]
+    if rest:
+        _insert_parts(warehouse, item, rest)
+
+
+def _move_home(warehouse: Warehouse, load: Load) -> None:
+    """Put rows that were taken over to their order's home day where that is not their own."""
+    run = warehouse.execute
+    own = f"from lake.trade_lines where load_id = {load.load_id}"
+    run(
+        "create or replace temp table moved as select line, touched.home_day from (select line,"
+        f" order_no, home_day {own}) as own inner join all_touched as touched using (order_no)"
+        " where own.home_day <> touched.home_day"
+    )
+    if run("select 1 from moved limit 1").fetchone() is not None:
+        run(
+            "create or replace temp table moved_lines as select own.* replace (moved.home_day as"
+            f" home_day) from (select * {own}) as own inner join moved using (line)"
+        )
+        run(f"delete {own} and line in (select line from moved)")
+        run("insert into lake.trade_lines by name select * from moved_lines")
+        run("drop table moved_lines")
+    run("drop table moved")
+
+
+def _insert_parts(warehouse: Warehouse, item: Staged, parts: Sequence[Path]) -> None:
+    load = item.load
+    source = f"read_parquet({_listed(parts)}, union_by_name = true)"
+    described = warehouse.execute(f"describe select * from {source}")
     read = {row[0] for row in described.fetchall()}
     is_keyed = load.kind == "trade_bill"
     own = {
@@ -162,7 +200,7 @@ def _insert_lines(warehouse: Warehouse, item: Staged) -> None:
     columns = [name for name in _columns(warehouse, item.table) if name in own or name in read]
     listed = ", ".join(f"{own.get(name, 'part.' + name)} as {name}" for name in columns)
     warehouse.execute(
-        f"insert into lake.{item.table} by name select {listed} from read_parquet({_paths(item)})"
+        f"insert into lake.{item.table} by name select {listed} from {source}"
         f" as part {'left join all_touched as touched using (order_no)' if is_keyed else ''}"
         " where problem is null"
     )

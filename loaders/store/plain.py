@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import duckdb
+from loaders.store.adoption import append
 
-Run = Callable[[str], duckdb.DuckDBPyConnection]
+if TYPE_CHECKING:
+    from loaders.store.warehouse import Warehouse
+
 _IDS = "insert into lake.id_days by name select id_bucket(id_hash) as bucket, id_hash, home_day from"
+_UNLIKE = frozenset(
+    {
+        "order_no", "trade_no", "amount_fen", "receipt_fen", "fee_fen", "created_at", "decided_at",
+        "paid_at",
+    }
+)
 _SUMMED = """(
     select
         channel, store, created_at, finished_at, null::varchar as order_no,
@@ -48,36 +57,43 @@ class Lines:
             days = ", ".join(f"date '{day}'" for day in self.days)
             owned = f" and billed_on in ({days})" if days else " and false"
         return (
-            f"select '{self.channel}' as channel, * from read_parquet([{listed}], union_by_name ="
-            f" true) where problem is null and order_no is not null{owned}"
+            f"select '{self.channel}' as channel, columns(name -> name <> 'channel') from"
+            f" read_parquet([{listed}], union_by_name = true) where problem is null"
+            f" and order_no is not null{owned}"
         )
 
 
-def write(run: Run, staged: Sequence[Lines]) -> None:
+def write(warehouse: Warehouse, staged: Sequence[Lines]) -> None:
     """Write the trades and ids of the lines whose orders are not in `all_touched`.
 
     An order's number is kept also where a newer export leaves its line without effect, so that
     what comes later joins it.
     """
+    run = warehouse.connection.execute
+    same = _text("plain_same")
     run(f"create or replace temp view plain_lines as {_new(staged, is_owned=True)}")
-    run(
-        "insert into lake.trade by name "
-        + _model("getvariable('turn') as turn", "plain_lines")
+    append(
+        warehouse, "trade", _model("getvariable('turn') as turn", "plain_lines"), same, _UNLIKE
     )
     run(
         f"{_IDS} (select id_hash(order_no) as id_hash, shop_day(coalesce(created_at, finished_at))"
         f" as home_day from ({_new(staged, is_owned=False)}) union all select id_hash(trade_no),"
         " shop_day(coalesce(created_at, finished_at)) from plain_lines where trade_no is not null)"
     )
-    run(f"create or replace temp table plain_sums as {_model('sign', _SUMMED)}")
+    summed = _model("sign", _SUMMED)
+    run(f"create or replace temp table plain_sums as select * from ({summed}), ({same})")
     run("create or replace temp view changed as select * from plain_sums")
     run("create or replace temp view changed_refund as select 1 as sign, * from lake.refund where false")
 
 
 def _model(mark: str, lines: str) -> str:
-    text = (files("loaders.store") / "models" / "plain_trade.sql").read_text("utf-8")
-    _, select = text.split("select\n", 1)
-    return "select\n" + select.replace("{mark}", mark).replace("{lines}", lines)
+    return _text("plain_trade").replace("{mark}", mark).replace("{lines}", lines)
+
+
+def _text(name: str) -> str:
+    """A model without the comment at its head."""
+    text = (files("loaders.store") / "models" / f"{name}.sql").read_text("utf-8")
+    return "select\n" + text.split("select\n", 1)[1]
 
 
 def _new(staged: Sequence[Lines], *, is_owned: bool) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from importlib.resources import files
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
@@ -17,9 +18,10 @@ from filelock import FileLock, Timeout
 from loaders.errors import ConfigurationError, StoreBusy
 from loaders.settings import Settings
 from loaders.store import histories, reconciliation
-from loaders.store.connection import connect
+from loaders.store.connection import connect, fixed_offset_s, local_data
 from loaders.store.plain import Lines, write
 from loaders.store.upgrade import upgrade
+from loaders.whole_rows import WholeRows
 
 LOCK_WAIT_S = 600.0
 MERGED_AT_ONCE = 500_000
@@ -75,6 +77,7 @@ class Warehouse:
         self.settings = settings
         settings.home.mkdir(parents=True, exist_ok=True)
         (settings.home / "tmp").mkdir(exist_ok=True, mode=0o700)
+        self._files: list[Path] = []
         self._lock = FileLock(settings.home / "store.lock")
         self._hold_lock(wait_s)
         try:
@@ -147,6 +150,7 @@ class Warehouse:
         leaves nothing behind.
         """
         self.connection.execute("begin")
+        self._files.clear()
         try:
             self.connection.execute("update lake.writer set turn = turn + 1")
             yield self.connection
@@ -169,6 +173,22 @@ class Warehouse:
             self.connection.execute("rollback")
         except duckdb.TransactionException:
             return
+        finally:
+            for file in self._files:
+                file.unlink(missing_ok=True)
+
+    def own(self, file: Path) -> Path:
+        """This file belongs to the transaction: it is removed if the transaction fails."""
+        self._files.append(file)
+        return file
+
+    def whole_rows(self, table: str, load_id: int) -> WholeRows | None:
+        """How the rows of a load stand in a raw table; None where files cannot be taken over."""
+        offset_s = fixed_offset_s(self.settings.shop.timezone)
+        if offset_s is None or local_data(self.settings) is None:
+            return None
+        empty = self.connection.execute(f"select * from lake.{table} limit 0")
+        return WholeRows(empty.to_arrow_table().schema, load_id, offset_s)
 
     def next_load_id(self) -> int:
         """The number of the next load; unique because one job writes at a time."""
@@ -267,7 +287,7 @@ class Warehouse:
         count, turn = row or (0, 0)
         if plain:
             self.connection.execute(f"set variable turn = {turn * _TURN_SLICES}")
-            write(self.connection.execute, plain)
+            write(self, plain)
             self._roll_up()
         for number, first in enumerate(range(0, count, MERGED_AT_ONCE), start=1):
             self.connection.execute(
