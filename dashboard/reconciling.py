@@ -90,9 +90,9 @@ def open_items(services: Services, question: Question) -> list[Row]:
 
 def missing_bills(services: Services, question: Question) -> list[Row]:
     """Days of a period whose bill is not loaded, with what waits for it, oldest first."""
-    last, terms = services.last_day(), services.settings.reconciliation
+    today, terms = services.today(), services.settings.reconciliation
     rows = _asked(services, question, "missing", _MISSING)
-    ages = [max(0, (last - row["day"]).days) for row in rows]
+    ages = [max(0, (today - row["day"]).days) for row in rows]
     return [row | {"age": age, "sla": sla(age, terms)} for row, age in zip(rows, ages, strict=True)]
 
 
@@ -111,18 +111,18 @@ def _asked(services: Services, question: Question, name: str, query: str) -> lis
 
 
 def with_work(services: Services, found: Sequence[Row]) -> list[Row]:
-    """Items with their age in days, urgency, state, owner and note."""
+    """Items with their age in days (to the shop's present day), urgency, state, owner and note."""
     done = work.works(services.people.ledger, [row["item"] for row in found])
-    last = services.last_day()
-    rows = [row | _standing(row, done.get(row["item"]), last) for row in found]
+    today = services.today()
+    rows = [row | _standing(row, done.get(row["item"]), today) for row in found]
     terms = services.settings.reconciliation
     return [
         row | {"handling": f"item_{row['state']}", "sla": sla(row["age"], terms)} for row in rows
     ]
 
 
-def _standing(row: Row, held: work.Work | None, last: date) -> Row:
-    age = max(0, (last - row["day"]).days)
+def _standing(row: Row, held: work.Work | None, today: date) -> Row:
+    age = max(0, (today - row["day"]).days)
     if held is None:
         return {"age": age, "state": "open", "owner": None, "note": None, "proposed_by": None,
                 "approved_by": None}
@@ -178,8 +178,10 @@ def act_as_shown(
     Raises Forbidden, RefusedInput.
     """
     present = item(services, shown["item"])
-    if any(present[name] != shown[name] for name in ("class", "amount_fen")):
+    if any(present[field] != shown[field] for field in ("class", "amount_fen")):
         raise RefusedInput("The item changed since it was shown. Look at it again.")
+    if name == "approve" and any(present[field] != shown[field] for field in ("proposed_by", "note")):
+        raise RefusedInput("The proposal changed since it was shown. Look at it again.")
     return act(services, name, present, words)
 
 

@@ -13,6 +13,7 @@ import openpyxl
 import pytest
 
 from dashboard import month_end, reconciliation_commands, reconciling
+from dashboard.identity.accounts import Accounts
 from dashboard.identity.rights import ROLES, Person
 from dashboard.metrics import reconciled
 from dashboard.metrics.question import Question
@@ -29,7 +30,8 @@ QUESTION = Question(FIRST_DAY, LAST_DAY)
 
 
 @pytest.fixture
-def services(broken_home: Path, tmp_path: Path) -> Services:
+def services(broken_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Services:
+    monkeypatch.setattr(Services, "today", lambda _: LAST_DAY + timedelta(days=1))
     home = Path(shutil.copytree(broken_home, tmp_path / "home"))
     return Services(load_settings(home), language="en", person=Person("anna", ROLES["approver"]))
 
@@ -92,14 +94,35 @@ def test_an_item_that_a_load_changed_since_it_was_shown_is_left_alone(services: 
     assert reconciling.act_as_shown(services, "propose", shown, "Old.").state == "write_off_proposed"
 
 
+def test_only_the_proposal_that_was_shown_is_approved(services: Services) -> None:
+    accounts = Accounts(services.people.ledger)
+    accounts.add(None, "root", "admin", "correct horse battery")
+    root = accounts.person("root")
+    for name in ("anna", "ben"):
+        accounts.add(root, name, "approver")
+    number = reconciling.open_items(services, QUESTION)[0]["item"]
+    reconciling.act(services, "propose", reconciling.item(services, number), "Old.")
+    shown = reconciling.item(services, number)
+    reconciling.act(services, "propose", shown, "Something else.")
+    services.person = accounts.person("ben")
+    with pytest.raises(RefusedInput):
+        reconciling.act_as_shown(services, "approve", shown)
+    again = reconciling.item(services, number)
+    assert reconciling.act_as_shown(services, "approve", again).state == "written_off"
+
+
 @pytest.mark.slow
 def test_items_are_listed_and_worked_on_in_a_terminal(broken_home: Path, tmp_path: Path) -> None:
     home = Path(shutil.copytree(broken_home, tmp_path / "home"))
     period = ("--from", FIRST_DAY.isoformat(), "--to", LAST_DAY.isoformat())
     listed = run_mdash(home, "items", "list", *period, "--json").json()["items"]
     number = next(item["item"] for item in listed if item["class"] == "duplicate")
-    assert run_mdash(home, "items", "do", "propose", number, "--words", "Given back.").code == 0
-    assert run_mdash(home, "items", "do", "approve", number).code == 4
+    propose = ("items", "do", "propose", number, "--words", "Given back.")
+    assert run_mdash(home, *propose).code == 4
+    assert run_mdash(home, "user", "add", "anna", "--role", "admin").code == 0
+    assert run_mdash(home, *propose, "--as", "anna").code == 0
+    for more in ((), ("--as", "anna"), ("--as", "ANNA"), ("--as", "nobody")):
+        assert run_mdash(home, "items", "do", "approve", number, *more).code == 4
     listed = run_mdash(home, "items", "list", *period, "--json").json()["items"]
     assert next(i["state"] for i in listed if i["item"] == number) == "write_off_proposed"
     few = run_mdash(home, "items", "list", *period, "--class", "short", "--limit", "1", "--json").json()
@@ -112,6 +135,16 @@ def test_items_are_listed_and_worked_on_in_a_terminal(broken_home: Path, tmp_pat
 def test_the_commands_name_the_classes_that_ask_for_something() -> None:
     assert tuple(reconciled.CLASSES[3:]) == reconciliation_commands.CLASSES
     assert get_args(reconciliation_items.State) == reconciliation_commands.STATES
+
+
+def test_an_item_grows_older_while_nothing_is_loaded(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Services, "today", lambda _: LAST_DAY + timedelta(days=40))
+    ages = [LAST_DAY - row["day"] for row in reconciling.open_items(services, QUESTION)]
+    assert [row["age"] for row in reconciling.open_items(services, QUESTION)] == [
+        40 + age.days for age in ages
+    ]
 
 
 def test_thousands_of_items_are_drawn_by_the_page() -> None:
