@@ -199,7 +199,7 @@ def rows_table(
             lambda line: [_FAINT if line.name in faint else ""] * len(line), axis=1
         )
     shapes = {
-        "money": st.column_config.NumberColumn(format="%.2f"),
+        "money": st.column_config.NumberColumn(format="%,.2f"),
         "percent": st.column_config.NumberColumn(format="percent"),
         "count": st.column_config.NumberColumn(format="localized"),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
+from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -16,6 +17,7 @@ from dashboard import month_end, reconciliation_commands, reconciling
 from dashboard.identity.accounts import Accounts
 from dashboard.identity.rights import ROLES, Person
 from dashboard.metrics import reconciled
+from dashboard.metrics.catalogue import Answer, metric_named
 from dashboard.metrics.question import Question
 from dashboard.operations import reconciliation_items
 from dashboard.screens.item_filter import on_page
@@ -119,7 +121,9 @@ def test_items_are_listed_and_worked_on_in_a_terminal(broken_home: Path, tmp_pat
     number = next(item["item"] for item in listed if item["class"] == "duplicate")
     propose = ("items", "do", "propose", number, "--words", "Given back.")
     assert run_mdash(home, *propose).code == 4
-    assert run_mdash(home, "user", "add", "anna", "--role", "admin").code == 0
+    (tmp_path / "password").write_text("correct horse battery\n", "utf-8")
+    typed = ("--role", "admin", "--password-file", str(tmp_path / "password"))
+    assert run_mdash(home, "user", "add", "anna", *typed).code == 0
     assert run_mdash(home, *propose, "--as", "anna").code == 0
     for more in ((), ("--as", "anna"), ("--as", "ANNA"), ("--as", "nobody")):
         assert run_mdash(home, "items", "do", "approve", number, *more).code == 4
@@ -151,3 +155,20 @@ def test_thousands_of_items_are_drawn_by_the_page() -> None:
     rows: list[Row] = [{"item": str(at)} for at in range(2_401)]
     assert [len(on_page(rows, page)) for page in (1, 2, 13)] == [200, 200, 1]
     assert [row for page in range(1, 14) for row in on_page(rows, page)] == rows
+
+
+def test_what_all_channels_come_to_stands_below_them() -> None:
+    fields = ("bill", "ours_fen", "gap_fen")
+    metric = replace(metric_named("reconciliation_identity"), fields=fields)
+    rows: list[Row] = [
+        {"channel": channel, "bill": bill, "ours_fen": fen, "gap_fen": 0}
+        for channel, bill, fen in (
+            ("alipay", "account_bill", 7), ("alipay", "trade_bill", 1), ("wechatpay", "trade_bill", 2),
+        )
+    ]
+    answer = Answer(metric, QUESTION.split("channel"), None, rows, [])
+    sheet = month_end.sheet_of(answer, str)
+    assert [(row["channel"], row["bill"], row["ours_fen"]) for row in sheet.rows] == [
+        ("alipay", "trade_bill", 1), ("wechatpay", "trade_bill", 2), ("Total", "trade_bill", 3),
+        ("alipay", "account_bill", 7), ("Total", "account_bill", 7),
+    ]
