@@ -8,13 +8,13 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from dashboard.metrics.catalogue import Answer
+from dashboard.metrics.compared import WAITING, items
 from dashboard.metrics.question import Question
-from dashboard.metrics.reconciled import SETTLED, WAITING, sla
+from dashboard.metrics.reconciled import sla
 from dashboard.operations import audit
 from dashboard.operations import reconciliation_items as work
 from loaders.errors import Forbidden, RefusedInput
 from loaders.store.reader import Row
-from loaders.store.reconciliation import compared
 
 if TYPE_CHECKING:
     from dashboard.services import Services
@@ -39,11 +39,10 @@ SHOWN = (
     "age", "owner", "note", "channel", "item",
 )
 MISSING = ("day", "channel", "bill", "items", "amount_fen", "age", "sla")
-_HARMLESS = ", ".join(f"'{name}'" for name in (*SETTLED, WAITING))
-_OPEN = f"""
-select *
-from ({{items}})
-where class not in ({_HARMLESS}) and is_compared and day between $first and $last
+_OPEN = """
+select * exclude (items)
+from ({items})
+where item is not null and is_compared and day between $first and $last
 order by day, bill, class, order_no, item
 """
 _MISSING = f"""
@@ -51,7 +50,7 @@ select
     day,
     channel,
     if(bill_day is null, bill, 'trade_bill') as bill,
-    count(*) as items,
+    sum(items)::bigint as items,
     sum(amount_fen)::bigint as amount_fen
 from ({{items}})
 where class = '{WAITING}' and day between $first and $last
@@ -102,10 +101,11 @@ def _asked(services: Services, question: Question, name: str, query: str) -> lis
         return []
     wanted = question.where.get("channel", ())
     period = {"first": question.first_day, "last": question.last_day}
-    items = compared(question.first_day, question.last_day)
     found = services.answers.once(
         (name, question.first_day, question.last_day),
-        lambda: services.reader.rows(query.replace("{items}", items), period),
+        lambda: services.reader.rows(
+            query.replace("{items}", items(services.reader, question)), period
+        ),
     )
     return [row for row in found if not wanted or row["channel"] in wanted]
 

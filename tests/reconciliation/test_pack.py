@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
@@ -16,7 +17,7 @@ import pytest
 from dashboard import month_end, reconciliation_commands, reconciling
 from dashboard.identity.accounts import Accounts
 from dashboard.identity.rights import ROLES, Person
-from dashboard.metrics import reconciled
+from dashboard.metrics import compared, reconciled
 from dashboard.metrics.catalogue import Answer, metric_named
 from dashboard.metrics.question import Question
 from dashboard.operations import reconciliation_items
@@ -24,7 +25,7 @@ from dashboard.screens.item_filter import on_page
 from dashboard.services import Services
 from loaders.errors import Forbidden, RefusedInput
 from loaders.settings import load_settings
-from loaders.store.reader import Row
+from loaders.store.reader import Reader, Row
 from tests.conftest import LAST_DAY, run_mdash
 from tests.reconciliation.shop import FIRST_DAY, Shop
 
@@ -172,3 +173,28 @@ def test_what_all_channels_come_to_stands_below_them() -> None:
         ("alipay", "trade_bill", 1), ("wechatpay", "trade_bill", 2), ("Total", "trade_bill", 3),
         ("alipay", "account_bill", 7), ("Total", "account_bill", 7),
     ]
+
+
+def test_the_whole_pack_compares_the_period_once(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    hold = Reader.hold
+
+    def counted(reader: Reader, statements: Sequence[str]) -> None:
+        made.extend(statements)
+        hold(reader, statements)
+
+    monkeypatch.setattr(Reader, "hold", counted)
+    for suffix in ("xlsx", "xlsx"):
+        month_end.made(services, QUESTION, suffix)
+    assert len(made) == 1
+
+
+def test_comparisons_of_many_periods_are_not_all_kept(services: Services) -> None:
+    periods = [Question(FIRST_DAY, FIRST_DAY + timedelta(days=at % 7)) for at in range(14)]
+    periods += [Question(FIRST_DAY + timedelta(days=at), LAST_DAY) for at in range(8)]
+    counts = [len(reconciling.open_items(services, period)) for period in periods]
+    assert counts[:7] == counts[7:14] == sorted(counts[:7])
+    kept = "select count(*) as n from duckdb_tables() where table_name like 'compared_%'"
+    assert services.reader.one(kept)["n"] <= compared.HELD_AT_ONCE
