@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from dashboard import reconciling
 from dashboard.metrics.question import Question
 from dashboard.services import Services
+from loaders.errors import RefusedInput
 from loaders.settings import load_settings
 from sample_data import files
 from sample_data.files import Line
@@ -17,7 +19,7 @@ from sample_data.wechat_files import fund_flow, trade_bill
 from tests.conftest import Mdash
 from tests.reconciliation.test_hand_made import PERIOD, items, taken
 from tests.store.test_bills import load
-from tests.store.test_unionpay_bills import back
+from tests.store.test_unionpay_bills import back, paid
 
 pytestmark = pytest.mark.slow
 
@@ -190,3 +192,57 @@ def test_a_merchant_number_given_up_is_waited_for_a_month(
         old = line.at.date() - timedelta(days=ago)
         load(mdash, tmp_path / f"{ago}.csv", alipay_bill(old, [], "2088000000000022"))
         assert [row["class"] for row in items(mdash)] == [name]
+
+
+def test_an_explained_item_that_the_next_bill_closes_leaves_the_queue(
+    mdash: Mdash, home: Path, tmp_path: Path, channel_key: bytes
+) -> None:
+    line = paid(1, datetime(2026, 5, 3, 23, 59, 50))
+    line.order.received_at.append(line.at + timedelta(seconds=2))
+    billed = Line(replace(line.order, paid_at=line.at + timedelta(seconds=15)), None)
+    log = "\n".join(files.signed_lines(channel_key, files.notifications(line.order))) + "\n"
+    load(mdash, tmp_path / "messages.jsonl", log.encode())
+    days = [date(2026, 5, 3), date(2026, 5, 4)]
+    load(mdash, tmp_path / "empty.csv", alipay_bill(days[0], [], files.SELLER_ID))
+    services = Services(load_settings(home), language="en")
+    period = Question(days[0], days[1])
+    [short] = reconciling.open_items(services, period)
+    assert (short["class"], short["amount_fen"]) == ("short", 1_000)
+    reconciling.act(services, "explain", short, "It was midnight.")
+    load(mdash, tmp_path / "next.csv", alipay_bill(days[1], [billed], files.SELLER_ID))
+    after = Services(load_settings(home), language="en")
+    assert reconciling.open_items(after, period) == []
+    assert [row["class"] for row in items(mdash)] == ["cross_day"]
+    with pytest.raises(RefusedInput):
+        reconciling.act_as_shown(after, "reopen", short)
+    assert mdash("undo", "3").code == 0
+    [again] = reconciling.open_items(Services(load_settings(home), language="en"), period)
+    assert (again["item"], again["state"], again["note"]) == (
+        short["item"], "explained", "It was midnight."
+    )
+
+
+def test_a_day_without_trades_adds_up(mdash: Mdash, tmp_path: Path) -> None:
+    day = date(2026, 5, 3)
+    load(mdash, tmp_path / "trade.csv", alipay_bill(day, [], files.SELLER_ID))
+    load(mdash, tmp_path / "account.csv", files.account_bill(day, day, []))
+    for name in ("reconciliation", "account_reconciliation", "reconciliation_identity",
+                 "money_in_transit", "fee_rate", "balance_roll", "channel_comparison"):
+        ran = mdash("metric", name, *PERIOD)
+        assert ran.code == 0, (name, ran.err)
+        assert ran.json()["rows"] == []
+    for name in ("waterfall", "settlement"):
+        [row] = mdash("metric", name, *PERIOD).json()["rows"]
+        assert set(row.values()) == {0}
+
+
+def test_a_day_of_nothing_but_refunds_is_negative_on_both_sides(
+    mdash: Mdash, tmp_path: Path
+) -> None:
+    lines = [line for line in refunded() if line.refund]
+    settle(mdash, tmp_path, lines, fund_flow(lines))
+    assert account(mdash) == {"matched": 2}
+    [row] = mdash("metric", "waterfall", *PERIOD).json()["rows"]
+    assert row["net_fen"] == -4_000 + 24
+    [transit] = mdash("metric", "money_in_transit", *PERIOD).json()["rows"]
+    assert (transit["due_fen"], transit["in_transit_fen"]) == (-3_976, 0)
