@@ -443,7 +443,7 @@ _EPISODE = ("where", "begun_at", "ended_at", "worst", "baseline", "n")
 @click.option("--browser/--no-browser", default=False, help="Open a browser window.")
 @click.pass_obj
 def serve(context: Context, port: int, browser: bool) -> None:
-    """The dashboard."""
+    """The dashboard, the notification receiver and the schedule of pulls and queries."""
     from dashboard.server import serve as run
 
     run(context.settings(), port, browser=browser)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dashboard.exports.files import Download, Format, file_name
 from dashboard.exports.provenance import Provenance, of_answers
+from dashboard.metrics.catalogue import Answer
 from dashboard.metrics.question import Question
 from dashboard.reconciling import MISSING, missing_bills, of_channels, open_items
+from dashboard.wording import Say
+from dashboard.wording.formats import iso
 from loaders.errors import ConfigurationError
 from loaders.store.reader import Row
 
@@ -28,6 +31,7 @@ _METRICS = (
     ("reconciliation", ()), ("account_reconciliation", ()), ("money_in_transit", ("channel",)),
     ("fee_rate", ("channel",)), ("balance_roll", ()),
 )
+_ADDED = ("payments", "overcharges")
 _ITEMS = ("day", "channel", "bill", "class", "kind", "order_no", "our_fen", "bill_fen",
           "amount_fen", "age", "sla", "handling", "owner", "note", "proposed_by", "approved_by")
 _LOADS = ("load_id", "file", "channel", "kind", "account", "first_day", "last_day", "rows",
@@ -75,17 +79,41 @@ def pack(services: Services, question: Question, link: str = "") -> Pack:
     answers = [
         services.metric(name, question.split(*by) if by else question) for name, by in _METRICS
     ]
-    sheets = [
-        Sheet(say(answer.metric.title), answer.rows, (*answer.question.by, *answer.metric.fields))
-        for answer in answers
-    ]
+    sheets = [sheet_of(answer, say) for answer in answers]
     sheets.insert(4, Sheet(say("Open items"), open_items(services, question), _ITEMS))
     sheets.insert(5, Sheet(say("Bills not loaded yet"), missing_bills(services, question), MISSING))
     sheets.append(Sheet(say("Loads used"), loads_used(services, question), _LOADS))
-    told = of_answers(
-        services, answers, link=link, title=say("Month-end pack"), name="month-end"
-    )
-    return Pack(sheets, told)
+    title = " · ".join(filter(None, [say("Month-end pack"), services.settings.shop.name]))
+    told = of_answers(services, answers, link=link, title=title, name="month-end")
+    known = [answer.as_of for answer in answers if answer.as_of is not None]
+    as_of = min(known).replace(microsecond=0) if known else None
+    return Pack(sheets, replace(told, by=(), as_of=iso(as_of, services.timezone)))
+
+
+def sheet_of(answer: Answer, say: Say) -> Sheet:
+    """An answer's table; where it is split by channel, with what all channels come to."""
+    names = (*answer.question.by, *answer.metric.fields)
+    rows = sorted(answer.rows, key=lambda row: row.get("bill") != "trade_bill")
+    if answer.question.by == ("channel",) and len({row["channel"] for row in rows}) > 1:
+        bills = dict.fromkeys(row.get("bill") for row in rows)
+        rows = [
+            item for bill in bills
+            for own in [[row for row in rows if row.get("bill") == bill]]
+            for item in (*own, _total(own, names))
+        ]
+    return Sheet(say(answer.metric.title), rows, names)
+
+
+def _total(rows: Sequence[Row], names: Sequence[str]) -> Row:
+    """What rows of all channels come to; what does not add up stays empty."""
+    summed = [name for name in names if name.endswith("_fen") or name in _ADDED]
+    total: Row = {"channel": "Total", "bill": rows[0].get("bill"), "is_total": True}
+    for name in summed:
+        values = [row[name] for row in rows]
+        total[name] = None if None in values else round(sum(values), 3)
+    if total.get("base_fen"):
+        total["rate"] = float(total["fee_fen"]) / total["base_fen"]
+    return total
 
 
 def made(services: Services, question: Question, suffix: str, link: str = "") -> bytes:

@@ -63,7 +63,8 @@ def list_items(
 ))
 @click.argument("number")
 @click.option("--words", default="", help="The owner's name, or what was found.")
-@click.option("--as", "name", metavar="USER", help="Who answers for it: needed to approve.")
+@click.option("--as", "name", metavar="USER",
+              help="Who answers for it: needed to propose and to approve.")
 @click.pass_obj
 def do(context: Context, act: str, number: str, words: str, name: str | None) -> None:
     """Assign, explain, propose to write off, approve, decline or reopen item NUMBER."""

@@ -8,13 +8,13 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from dashboard.metrics.catalogue import Answer
+from dashboard.metrics.compared import WAITING, items
 from dashboard.metrics.question import Question
-from dashboard.metrics.reconciled import SETTLED, WAITING, sla
+from dashboard.metrics.reconciled import sla
 from dashboard.operations import audit
 from dashboard.operations import reconciliation_items as work
 from loaders.errors import Forbidden, RefusedInput
 from loaders.store.reader import Row
-from loaders.store.reconciliation import compared
 
 if TYPE_CHECKING:
     from dashboard.services import Services
@@ -39,11 +39,10 @@ SHOWN = (
     "age", "owner", "note", "channel", "item",
 )
 MISSING = ("day", "channel", "bill", "items", "amount_fen", "age", "sla")
-_HARMLESS = ", ".join(f"'{name}'" for name in (*SETTLED, WAITING))
-_OPEN = f"""
-select *
-from ({{items}})
-where class not in ({_HARMLESS}) and is_compared and day between $first and $last
+_OPEN = """
+select * exclude (items)
+from ({items})
+where item is not null and is_compared and day between $first and $last
 order by day, bill, class, order_no, item
 """
 _MISSING = f"""
@@ -51,7 +50,7 @@ select
     day,
     channel,
     if(bill_day is null, bill, 'trade_bill') as bill,
-    count(*) as items,
+    sum(items)::bigint as items,
     sum(amount_fen)::bigint as amount_fen
 from ({{items}})
 where class = '{WAITING}' and day between $first and $last
@@ -90,9 +89,9 @@ def open_items(services: Services, question: Question) -> list[Row]:
 
 def missing_bills(services: Services, question: Question) -> list[Row]:
     """Days of a period whose bill is not loaded, with what waits for it, oldest first."""
-    last, terms = services.last_day(), services.settings.reconciliation
+    today, terms = services.today(), services.settings.reconciliation
     rows = _asked(services, question, "missing", _MISSING)
-    ages = [max(0, (last - row["day"]).days) for row in rows]
+    ages = [max(0, (today - row["day"]).days) for row in rows]
     return [row | {"age": age, "sla": sla(age, terms)} for row, age in zip(rows, ages, strict=True)]
 
 
@@ -102,27 +101,28 @@ def _asked(services: Services, question: Question, name: str, query: str) -> lis
         return []
     wanted = question.where.get("channel", ())
     period = {"first": question.first_day, "last": question.last_day}
-    items = compared(question.first_day, question.last_day)
     found = services.answers.once(
         (name, question.first_day, question.last_day),
-        lambda: services.reader.rows(query.replace("{items}", items), period),
+        lambda: services.reader.rows(
+            query.replace("{items}", items(services.reader, question)), period
+        ),
     )
     return [row for row in found if not wanted or row["channel"] in wanted]
 
 
 def with_work(services: Services, found: Sequence[Row]) -> list[Row]:
-    """Items with their age in days, urgency, state, owner and note."""
+    """Items with their age in days (to the shop's present day), urgency, state, owner and note."""
     done = work.works(services.people.ledger, [row["item"] for row in found])
-    last = services.last_day()
-    rows = [row | _standing(row, done.get(row["item"]), last) for row in found]
+    today = services.today()
+    rows = [row | _standing(row, done.get(row["item"]), today) for row in found]
     terms = services.settings.reconciliation
     return [
         row | {"handling": f"item_{row['state']}", "sla": sla(row["age"], terms)} for row in rows
     ]
 
 
-def _standing(row: Row, held: work.Work | None, last: date) -> Row:
-    age = max(0, (last - row["day"]).days)
+def _standing(row: Row, held: work.Work | None, today: date) -> Row:
+    age = max(0, (today - row["day"]).days)
     if held is None:
         return {"age": age, "state": "open", "owner": None, "note": None, "proposed_by": None,
                 "approved_by": None}
@@ -178,8 +178,10 @@ def act_as_shown(
     Raises Forbidden, RefusedInput.
     """
     present = item(services, shown["item"])
-    if any(present[name] != shown[name] for name in ("class", "amount_fen")):
+    if any(present[field] != shown[field] for field in ("class", "amount_fen")):
         raise RefusedInput("The item changed since it was shown. Look at it again.")
+    if name == "approve" and any(present[field] != shown[field] for field in ("proposed_by", "note")):
+        raise RefusedInput("The proposal changed since it was shown. Look at it again.")
     return act(services, name, present, words)
 
 

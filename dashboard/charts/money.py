@@ -24,6 +24,10 @@ _LEADS = (
     ("bill_fen", "total", 1, "Bill"),
 )
 Step = tuple[str, str, int, str]
+_ACCOUNT_LEADS: tuple[Step, ...] = (
+    ("ours_fen", "absolute", 1, "Trade bill"), *_LEADS[1:-1],
+    ("bill_fen", "total", 1, "Account bill"),
+)
 
 
 def gross_to_net(answer: Answer, say: Say) -> go.Figure:
@@ -32,8 +36,10 @@ def gross_to_net(answer: Answer, say: Say) -> go.Figure:
 
 
 def ours_to_bill(answer: Answer, say: Say) -> go.Figure:
-    """From ours to a bill."""
-    return _waterfall(answer, _LEADS, say)
+    """From ours to a bill; from the trade bill to the account's."""
+    if answer.rows[0]["bill"] != "account_bill":
+        return _waterfall(answer, _LEADS, say)
+    return _waterfall(answer, _ACCOUNT_LEADS, say)
 
 
 def _waterfall(answer: Answer, steps: Sequence[Step], say: Say) -> go.Figure:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from html import escape
 from typing import Any
 
@@ -15,9 +16,12 @@ from dashboard.exports import browser
 from dashboard.exports.images import FONT, drawn, ground
 from dashboard.exports.provenance import Audience, Provenance, in_a_line
 from dashboard.wording.formats import money, number, percent
+from dashboard.wording.labels import WORDED
 from dashboard.wording.tables import Column, columns, table
 
 _CHART_WIDTH = 760
+_FEW = 4
+"""A table of so many columns need not be as wide as the page."""
 _STYLE = f"""
 @page {{ size: A4 portrait; margin: 14mm 14mm 20mm; }}
 body {{ font-family: {FONT}; color: #0f172a; font-size: 9pt; margin: 0; }}
@@ -32,6 +36,10 @@ tr {{ break-inside: avoid; }}
 th, td {{ border-bottom: 0.2mm solid #cbd5e1; padding: 0.8mm 1.2mm; text-align: left;
   overflow-wrap: anywhere; vertical-align: top; }}
 th {{ background: #e2e8f0; }}
+table.narrow {{ width: auto; min-width: 45%; }}
+tr.total td {{ font-weight: bold; border-top: 0.3mm solid #475569; }}
+.whole {{ white-space: nowrap; }}
+td.hash {{ font: 5.5pt monospace; white-space: nowrap; vertical-align: middle; }}
 .number {{ text-align: right; font-variant-numeric: tabular-nums; overflow-wrap: normal;
   white-space: nowrap; }}
 .told {{ margin-top: 8mm; border-top: 0.3mm solid #94a3b8; padding-top: 2mm; font-size: 8pt; }}
@@ -48,7 +56,7 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A table of the page: rows and the fields to show."""
+    """A table of the page: rows and the fields to show. A row with `is_total` is set off."""
 
     title: str
     rows: Sequence[Mapping[str, Any]]
@@ -93,20 +101,32 @@ def _table(part: Listing, audience: Audience) -> str:
         return f"<p>{escape(audience.say('Nothing in this period.'))}</p>"
     shown = columns(part.names, audience.say)
     words = table(part.rows, shown, audience.say, audience.language, audience.timezone)
-    head = "".join(f"<th{_aligned(item)}>{escape(item.heading)}</th>" for item in shown)
+    looks = [_look(item, part.rows) for item in shown]
+    head = "".join(
+        f"<th{look}>{escape(item.heading)}</th>" for item, look in zip(shown, looks, strict=True)
+    )
     lines = []
     for at, row in enumerate(part.rows):
         cells = (
-            f"<td{_aligned(item)}>"
+            f"<td{look}>"
             f"{escape(_cell(item, row.get(item.name), words[item.heading][at], audience))}</td>"
-            for item in shown
+            for item, look in zip(shown, looks, strict=True)
         )
-        lines.append(f"<tr>{''.join(cells)}</tr>")
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+        total = ' class="total"' if row.get("is_total") else ""
+        lines.append(f"<tr{total}>{''.join(cells)}</tr>")
+    narrow = ' class="narrow"' if len(shown) <= _FEW else ""
+    return f"<table{narrow}><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
 
 
-def _aligned(column: Column) -> str:
-    return "" if column.shape == "text" else ' class="number"'
+def _look(column: Column, rows: Sequence[Mapping[str, Any]]) -> str:
+    """How a column is set: numbers to the right, days and hashes in one piece."""
+    if column.shape != "text":
+        return ' class="number"'
+    if column.name == "sha256":
+        return ' class="hash"'
+    first = next((row[column.name] for row in rows if row.get(column.name) is not None), None)
+    is_whole = isinstance(first, date) or column.name in WORDED or column.name == "account"
+    return ' class="whole"' if is_whole else ""
 
 
 def _cell(column: Column, value: Any, worded: Any, audience: Audience) -> str:
@@ -115,7 +135,7 @@ def _cell(column: Column, value: Any, worded: Any, audience: Audience) -> str:
     if column.shape == "money":
         return money(value, audience.language)
     if column.shape == "percent":
-        return percent(value, audience.language)
+        return percent(value, audience.language, 2)
     return number(value, audience.language) if column.shape == "count" else str(worded)
 
 

@@ -12,6 +12,7 @@ from dashboard.metrics.question import Question
 from dashboard.wording import Say
 from dashboard.wording.formats import iso
 from dashboard.wording.labels import FIELDS
+from dashboard.wording.tables import note
 
 
 class Audience(Protocol):
@@ -112,7 +113,7 @@ def of_answers(
     known = [answer.as_of for answer in answers if answer.as_of is not None]
     metrics = {answer.metric.name: answer.metric for answer in answers}
     notes = {
-        audience.say(template, **values): None
+        note(template, values, audience.say): None
         for answer in answers
         for template, values in answer.notes
     }

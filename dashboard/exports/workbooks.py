@@ -46,6 +46,8 @@ _FORMATS = {
     "prose": {"text_wrap": True, "valign": "top"},
 }
 _WIDTHS = {"text": 18, "instant": 20, "day": 12, "money": 15}
+_WIDE = {"sha256": 66, "file": 44, "note": 40, "why": 60}
+_A4 = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +146,14 @@ class _Data:
     def _sheet(self, title: str) -> Worksheet:
         sheet = self._book.add_worksheet(title)
         sheet.freeze_panes(1, 0)
+        sheet.set_landscape()
+        sheet.set_paper(_A4)
+        sheet.fit_to_pages(1, 0)
+        sheet.repeat_rows(0)
+        sheet.set_footer("&L&A&R&P / &N")
         for place, column in enumerate(self._shown):
-            sheet.set_column(place, place, _WIDTHS.get(column.shape, 12))
+            width = _WIDE.get(column.name) or _WIDTHS.get(column.shape, 12)
+            sheet.set_column(place, place, width)
             sheet.write_string(0, place, column.heading, self._formats["heading"])
         return sheet
 

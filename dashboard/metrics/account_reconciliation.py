@@ -40,14 +40,16 @@ def _days(asked: Asked) -> dict[str, object]:
 METRIC = Metric(
     name="account_reconciliation",
     title="Account reconciliation",
-    version=2,
+    version=3,
     definition=(
         "The trade bill's payments, refunds, fees and splits, summed by order and day, against the"
         " movements of the account bill (fund flow), each in the first class that fits. Bill missing:"
         " the day's other bill is not loaded. Short: on the trade bill, not in the account. Long: in the"
         " account, not on the trade bill. Fee mismatch: another fee than the trade bill's. The other"
         " classes as in reconciliation. Fees that the trade bill has no column for are"
-        " taken as the account tells them. Withdrawals, top-ups and transfers are no items, nor is the"
+        " taken as the account tells them, and so are splits. A refund under a number that no bill knows"
+        " is the only refund of its amount that lacks one; a fee given back within a refund is taken out"
+        " of it. Withdrawals, top-ups and transfers are no items, nor is the"
         " money of an account of which no account bill was ever loaded. Money that leaves counts"
         " negative."
     ),

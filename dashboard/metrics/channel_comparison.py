@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
-from dashboard.metrics.catalogue import Asked, Metric, filled
+from dashboard.metrics.catalogue import Asked, Metric, filled, sql
 from dashboard.metrics.intervals import Z95, wilson
+from dashboard.metrics.latency import EXACT_UP_TO
 from dashboard.metrics.reconciled import refuse_split
 from loaders.channels import product_kinds
 from loaders.store.reader import Row
@@ -14,17 +14,12 @@ from loaders.store.reader import Row
 Bounds = tuple[float | None, float | None]
 
 
-def median(values: Sequence[int]) -> tuple[float | None, float | None, float | None]:
-    """The median with the bounds that order statistics give it (95 %); None without values."""
-    count = len(values)
-    if not count:
-        return None, None, None
-    middle = (values[(count - 1) // 2] + values[count // 2]) / 2
-    spread = Z95 * math.sqrt(count) / 2
-    low, high = math.floor(count / 2 - spread), math.ceil(count / 2 + spread)
-    if low < 0 or high >= count:
-        return middle, None, None
-    return middle, values[low], values[high]
+def medians(spans: str, exact: int = EXACT_UP_TO) -> str:
+    """The query of the medians of a table's spans, with the bounds order statistics give (95 %)."""
+    text = sql("medians")
+    for name, value in {"spans": spans, "exact": str(exact), "z": str(Z95)}.items():
+        text = text.replace("{" + name + "}", value)
+    return text
 
 
 def standardised(rate: float, variance: float, orders: int) -> Bounds:
@@ -60,16 +55,19 @@ def _seconds(ms: float | None) -> float | None:
 
 def _answer(asked: Asked) -> list[Row]:
     refuse_split(METRIC.name, asked.question)
-    rows = asked.rows(filled("channel_comparison", asked.question, kind=_kind()))
+    text = filled("channel_comparison", asked.question, kind=_kind(), medians=medians("spans"))
+    rows = asked.rows(text)
     for row in rows:
         row["low"], row["high"] = standardised(row["rate"], row.pop("variance"), row["orders"])
-        for name, values in (("p50", row.pop("paying")), ("refund_p50", row.pop("refunding"))):
-            found = median(values or [])
-            for suffix, value in zip(("", "_low", "_high"), found, strict=True):
-                row[f"{name}{suffix}_s"] = _seconds(value)
+        for name, what in (("p50", "paying"), ("refund_p50", "refunding")):
+            for suffix in ("", "_low", "_high"):
+                row[f"{name}{suffix}_s"] = _seconds(row.pop(f"{what}{suffix}"))
         base = row.pop("base_fen")
         fee = row.pop("fee_fen")
         row["fee_rate"] = float(fee) / base if base else None
+    sizes = [row.pop(f"{what}_size") or 0 for row in rows for what in ("paying", "refunding")]
+    if max(sizes, default=0) > EXACT_UP_TO:
+        asked.notes.append(("≈ Percentiles come from buckets with at most 1 % relative error.", {}))
     if len(rows) == 1:
         asked.notes.append(
             ("Only one channel has orders in this period: there is nothing to compare.", {})

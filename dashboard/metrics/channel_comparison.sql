@@ -37,28 +37,39 @@ rates as (
     from by_cell
     group by channel
 ),
-spans as (
+money as (
     select
         channel,
-        list_sort(list(channel_ms) filter (where channel_ms >= 0)) as paying,
         sum(fee_fen) filter (where receipt_fen > 0) as fee_fen,
         sum(receipt_fen) filter (where receipt_fen > 0 and fee_fen is not null) as base_fen
     from orders inner join cells using (product, hour)
     group by channel
 ),
-backs as (
-    select refund.channel, list_sort(list(refund_ms) filter (where refund_ms >= 0)) as refunding
+spans as (
+    select channel, 'paying' as what, channel_ms as ms
+    from orders inner join cells using (product, hour)
+    where channel_ms >= 0
+    union all
+    select refund.channel, 'refunding', refund_ms
     from (select *, {kind} as kind_of_product from lake.refund) as refund
     inner join cells
         on refund.kind_of_product = cells.product
         and hour(shop_time(refund.ordered_at)) = cells.hour
     where
-        refunded_at >= utc_time($first_hour::timestamp)
+        refund_ms >= 0
+        and refunded_at >= utc_time($first_hour::timestamp)
         and refunded_at < utc_time($last_hour::timestamp + interval 1 hour)
-    group by refund.channel
-)
-select rates.*, spans.* exclude (channel), backs.refunding
+),
+medians as ({medians})
+select
+    rates.*, money.* exclude (channel),
+    paying.size as paying_size, paying.middle as paying, paying.low as paying_low,
+    paying.high as paying_high,
+    refunding.size as refunding_size, refunding.middle as refunding,
+    refunding.low as refunding_low, refunding.high as refunding_high
 from rates
-inner join spans using (channel)
-left join backs using (channel)
-order by channel
+inner join money using (channel)
+left join medians as paying on rates.channel = paying.channel and paying.what = 'paying'
+left join medians as refunding
+    on rates.channel = refunding.channel and refunding.what = 'refunding'
+order by rates.channel

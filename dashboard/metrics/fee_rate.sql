@@ -11,3 +11,4 @@ select
 from ({lines})
 where receipt_fen > 0 {filters}
 group by all
+having count(*) > 0

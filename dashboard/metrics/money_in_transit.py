@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 
 from dashboard.metrics.catalogue import Asked, Metric, filled
+from dashboard.metrics.compared import items
 from loaders.store.reader import Row
-from loaders.store.reconciliation import compared
 from loaders.terms import settlement_days
 
 _CHINA = timedelta(hours=8)
@@ -17,8 +17,8 @@ def _answer(asked: Asked) -> list[Row]:
     if not {"trade_bill", "account_bill"} <= asked.loaded:
         return []
     question = asked.question
-    items = compared(question.first_day, question.last_day)
-    rows = asked.rows(filled("money_in_transit", question, items=items))
+    found = items(asked.reader, question)
+    rows = asked.rows(filled("money_in_transit", question, items=found))
     today = (asked.as_of + _CHINA).date()
     for row in rows:
         row["in_transit_fen"] = row["due_fen"] - row["arrived_fen"]

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from dashboard.metrics.catalogue import Asked, filled
+from dashboard.metrics.compared import items
 from dashboard.metrics.question import Question
 from loaders.errors import UnknownMetric
 from loaders.settings import Reconciling
 from loaders.store.reader import Row
-from loaders.store.reconciliation import compared
 
 CLASSES = (
     "bill_missing", "matched", "cross_day", "amount_mismatch", "status_mismatch",
     "currency_mismatch", "duplicate", "short", "long", "fee_mismatch",
 )
 """Every item is in the first of these that fits it."""
-SETTLED = ("matched", "cross_day")
-"""Classes that ask nothing of anybody."""
-WAITING = "bill_missing"
-"""The class that asks for a file, and nothing about the item itself."""
 DIMENSIONS = ("day", "week", "month", "channel")
 
 
@@ -32,8 +28,8 @@ def refuse_split(name: str, question: Question) -> None:
 def classes(asked: Asked, bill: str) -> list[Row]:
     """Items and money by class, in the classes' order."""
     question = asked.question
-    items = compared(question.first_day, question.last_day)
-    rows = asked.rows(filled("reconciled", question, items=items), bill=bill)
+    found = items(asked.reader, question)
+    rows = asked.rows(filled("reconciled", question, items=found), bill=bill)
     alone = sum(row.pop("alone") for row in rows)
     if alone:
         asked.notes.append((

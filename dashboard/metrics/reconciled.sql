@@ -3,9 +3,9 @@ with items as ({items})
 select
     {dims}
     class,
-    count(*) as items,
+    sum(items)::bigint as items,
     sum(amount_fen)::bigint as amount_fen,
-    count(*) filter (where not is_compared) as alone
+    coalesce(sum(items) filter (where not is_compared), 0)::bigint as alone
 from (
     select *, day::timestamp as hour
     from items

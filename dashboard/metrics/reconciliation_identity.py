@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dashboard.metrics.catalogue import Asked, Metric, filled
+from dashboard.metrics.compared import items
 from dashboard.metrics.reconciled import DIMENSIONS
 from loaders.store.reader import Row
-from loaders.store.reconciliation import compared
 
 
 def _answer(asked: Asked) -> list[Row]:
@@ -17,8 +17,8 @@ def _answer(asked: Asked) -> list[Row]:
     if not bills:
         return []
     question = asked.question
-    items = compared(question.first_day, question.last_day)
-    return asked.rows(filled("reconciliation_identity", question, items=items), bills=bills)
+    found = items(asked.reader, question)
+    return asked.rows(filled("reconciliation_identity", question, items=found), bills=bills)
 
 
 METRIC = Metric(

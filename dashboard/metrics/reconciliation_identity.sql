@@ -10,7 +10,7 @@ shares as (
     select bill, channel, our_day as day, our_fen as ours_fen, 0 as carried_fen, 0 as long_fen,
         0 as other_fen, 0 as short_fen, 0 as differences_fen, 0 as bill_fen
     from items
-    where our_day is not null
+    where our_day is not null and not (bill_day is null and class = 'bill_missing')
     union all
     select bill, channel, our_day, 0, -our_fen, 0, 0, 0, 0, 0 from items where our_day <> bill_day
     union all
@@ -22,7 +22,8 @@ shares as (
     from items
     where our_day is null
     union all
-    select bill, channel, our_day, 0, 0, 0, 0, our_fen, 0, 0 from items where bill_day is null
+    select bill, channel, our_day, 0, 0, 0, 0, our_fen, 0, 0 from items
+    where bill_day is null and class <> 'bill_missing'
     union all
     select bill, channel, bill_day, 0, 0, 0, 0, 0, bill_fen - our_fen, 0
     from items

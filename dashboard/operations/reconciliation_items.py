@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, delete, insert, select
 
-from dashboard.identity.rights import Person
+from dashboard.identity.accounts import person_of
+from dashboard.identity.rights import LOCAL, Person
 from dashboard.operations import approving, audit
 from dashboard.operations.ledger import Ledger, now
 from dashboard.operations.reconciliation_tables import RECONCILIATION_WORK
@@ -66,8 +67,10 @@ def explain(ledger: Ledger, person: Person, found: Mapping[str, Any], note: str)
 
 
 def propose_write_off(ledger: Ledger, person: Person, found: Mapping[str, Any], note: str) -> Work:
-    """Ask a second person to let an item go. Raises Forbidden, RefusedInput."""
+    """Ask a second person to let an item go; who asks must be known. Raises Forbidden, RefusedInput."""
     person.demand("query")
+    if person == LOCAL:
+        raise Forbidden("Who proposes a write-off has an account: give --as USER.")
     return _closed(
         ledger, person, found, note, "write_off_proposed", "item_write_off_proposed"
     )
@@ -79,15 +82,30 @@ def approve_write_off(
     """Write an item off, as somebody else proposed. Raises Forbidden, RefusedInput.
 
     An account that who proposed made or changed of late is no second person, as with refunds; where
-    the machine's own login is trusted instead (`trusts_login`), the trail names it.
+    the machine's own login is trusted instead (`trusts_login`), the trail names it. Both persons'
+    rights are those held at this moment.
     """
     person.demand("approve")
     with ledger.transaction() as connection:
+        approver = person_of(connection, person.name)
+        approver.demand("approve")
         held = _proposed(connection, found)
-        tied = _check_second(connection, person, held, trusts_login=trusts_login)
+        _check_proposer(connection, held)
+        tied = _check_second(connection, approver, held, trusts_login=trusts_login)
         kept = replace(held, state="written_off", approved_by=person.name)
         return _write(ledger, connection, person, "item_written_off", kept,
                       proposed_by=held.proposed_by, **tied)
+
+
+def _check_proposer(connection: Connection, held: Work) -> None:
+    """Raises RefusedInput unless who proposed this could still propose it."""
+    name = held.proposed_by or ""
+    try:
+        person_of(connection, name).demand("query")
+    except Forbidden as error:
+        raise RefusedInput(
+            "{name}, who proposed this, may not propose it any more. Decline it.", name=name
+        ) from error
 
 
 def _check_second(

@@ -29,7 +29,8 @@ def _picked(services: Services, met: set[str], name: str, label: str) -> list[st
     key = f"items-{name}"
     st.session_state[key] = [text for text in st.session_state.get(key, []) if text in met]
     return st.multiselect(
-        services.say(label), sorted(met), key=key, format_func=lambda text: word(text, services.say)
+        services.say(label), sorted(met), key=key, format_func=lambda text: word(text, services.say),
+        placeholder=services.say("all"),
     )
 
 

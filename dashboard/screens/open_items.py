@@ -28,7 +28,7 @@ from dashboard.wording.tables import word
 
 _ACTS = {
     "open": ("explain", "propose", "assign"), "explained": ("reopen", "assign"),
-    "write_off_proposed": ("approve", "decline"), "written_off": ("reopen",),
+    "write_off_proposed": ("approve", "decline", "reopen"), "written_off": ("reopen",),
 }
 _UNDONE = ("open", "write_off_proposed")
 _LISTED = tuple("handling" if name == "state" else name for name in SHOWN)
@@ -80,7 +80,7 @@ def _item(services: Services, row: dict[str, Any]) -> None:
         for label, name in (("Owner", "owner"), ("Note", "note"), ("Proposed by", "proposed_by"),
                             ("Approved by", "approved_by")):
             if row[name]:
-                st.caption(f"{say(label)}: {plain(row[name])}")
+                st.caption(say("{label}: {value}", label=say(label), value=plain(row[name])))
         said(services, f"item-{row['item']}")
         _acts(services, row)
 

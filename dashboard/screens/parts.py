@@ -19,7 +19,7 @@ from dashboard.screens.files import begin_page, figure_menu, table_menu
 from dashboard.services import Services
 from dashboard.wording.formats import change, instant, money, number, percent
 from dashboard.wording.sentences import sentence
-from dashboard.wording.tables import columns, table
+from dashboard.wording.tables import columns, note, table
 
 _KEPT = ("days", "compare")
 _STYLE = """<style>
@@ -153,7 +153,7 @@ def notes(services: Services, *answers: Answer) -> None:
     told: dict[str, None] = {}
     for answer in answers:
         for template, values in answer.notes:
-            told[services.say(template, **values)] = None
+            told[note(template, values, services.say)] = None
     for told_once in told:
         st.info(told_once, icon=":material/info:")
 
@@ -199,7 +199,7 @@ def rows_table(
             lambda line: [_FAINT if line.name in faint else ""] * len(line), axis=1
         )
     shapes = {
-        "money": st.column_config.NumberColumn(format="%.2f"),
+        "money": st.column_config.NumberColumn(format="%,.2f"),
         "percent": st.column_config.NumberColumn(format="percent"),
         "count": st.column_config.NumberColumn(format="localized"),
     }

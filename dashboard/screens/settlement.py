@@ -53,6 +53,8 @@ def render(services: Services, view: View) -> None:
 def _transit(services: Services, question: Question) -> None:
     """Days of which something is still on its way."""
     answer = services.metric("money_in_transit", question.split("day", "channel"))
+    if not answer.rows:
+        return
     parts.section(services, "Money in transit", answer)
     rows = [row for row in answer.rows if row["in_transit_fen"]]
     if not rows:

@@ -169,7 +169,7 @@ WORDS = {
     "fee": "fee", "split": "split", "withdrawal": "withdrawal", "top_up": "top-up",
     "transfer": "transfer", "other": "other", "item_open": "to be handled",
     "item_explained": "explained",
-    "item_write_off_proposed": "write-off proposed", "item_written_off": "written off",
+    "Total": "Total", "item_write_off_proposed": "write-off proposed", "item_written_off": "written off",
 }
 WORDED = frozenset(
     {"outcome", "source", "stage", "reason", "kind", "status", "what", "channel", "product",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -96,6 +97,16 @@ def _cell(value: Any, column: Column, say: Say, language: str, timezone: str) ->
     if column.name in WORDED:
         return say(WORDS.get(value, value))
     return round(value, 2) if column.name in _FACTORS else value
+
+
+def note(template: str, values: Mapping[str, object], say: Say) -> str:
+    """A sentence about an answer, its sources and channels in words."""
+    worded = {
+        name: " / ".join(word(part, say) for part in re.split(" / |、", str(value)))
+        if name in ("source", "channels") else value
+        for name, value in values.items()
+    }
+    return say(template, **worded)
 
 
 def word(value: str | None, say: Say) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
@@ -10,8 +11,10 @@ from typing import Any
 
 import pytest
 
-from dashboard.metrics.channel_comparison import median, wilson_of_rate
+from dashboard.metrics.channel_comparison import medians, wilson_of_rate
 from dashboard.metrics.intervals import wilson
+from loaders.settings import load_settings
+from loaders.store.reader import Reader
 from sample_data.breaks import Moved
 from sample_data.files import Line, account_bill, trade_bill
 from sample_data.merchant import Order, Refund
@@ -154,12 +157,32 @@ def test_a_balance_that_jumps_is_flagged(
         assert row["opening_fen"] + row["moved_fen"] == row["closing_fen"]
 
 
-def test_a_median_lies_between_its_order_statistics() -> None:
-    assert median([]) == (None, None, None)
-    assert median([5]) == (5, None, None)
-    middle, low, high = median(list(range(1, 101)))
-    assert middle == 50.5
-    assert (low, high) == (41, 61)
+def middle(home: Path, values: list[int], exact: int = 1_000) -> tuple[float, float, float]:
+    shown = ", ".join(f"('alipay', 'paying', {value})" for value in values)
+    spans = f"(select * from (values {shown}) as value(channel, what, ms))"
+    reader = Reader(load_settings(home), {})
+    [row] = reader.rows(medians(spans, exact))
+    reader.close()
+    assert row["size"] == len(values)
+    return row["middle"], row["low"], row["high"]
+
+
+def test_a_median_lies_between_its_order_statistics(fresh_home: Path) -> None:
+    assert middle(fresh_home, [5]) == (5, None, None)
+    assert middle(fresh_home, [7, 7, 1, 9]) == (7, None, None)
+    assert middle(fresh_home, list(range(100, 0, -1))) == (50.5, 41, 61)
+    ties = sorted([3] * 60 + [8] * 61)
+    spread = 1.959964 * math.sqrt(121) / 2
+    assert middle(fresh_home, ties) == (
+        8, ties[math.floor(60.5 - spread)], ties[math.ceil(60.5 + spread)],
+    )
+
+
+def test_a_median_of_very_many_is_within_a_percent(fresh_home: Path) -> None:
+    values = [at * 37 % 10_007 + 500 for at in range(2_001)]
+    exact = middle(fresh_home, values, 2_001)
+    assert middle(fresh_home, values, 2_000) == pytest.approx(exact, rel=0.0102)
+    assert middle(fresh_home, values, 2_000) != exact
 
 
 @pytest.mark.parametrize(("part", "whole"), [(3, 10), (50, 60), (0, 8), (8, 8)])

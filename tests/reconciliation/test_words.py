@@ -5,7 +5,8 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
-from dashboard.metrics.reconciled import CLASSES, SETTLED, WAITING, sla
+from dashboard.metrics.compared import SETTLED, WAITING
+from dashboard.metrics.reconciled import CLASSES, sla
 from dashboard.reconciling import ADVICE
 from loaders.settings import Reconciling
 from tests.conftest import Mdash

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import LAST_DAY, run_mdash
+from sample_data.wechat_files import trade_bill
+from tests.conftest import LAST_DAY, Mdash, run_mdash
 from tests.reconciliation.shop import shop
+from tests.reconciliation.test_hand_made import taken
 from tests.screens.test_screens import draw, words
+from tests.store.test_bills import load
 
 
 @pytest.fixture(autouse=True)
@@ -53,3 +56,13 @@ def test_the_cards_are_the_metrics_numbers(
     shown = {card.label: card.value for card in test.metric}
     assert shown["Fees"] == f"¥{row['fee_fen'] / 100:,.2f}"
     assert shown["Net"] == f"¥{row['net_fen'] / 100:,.2f}"
+
+
+def test_without_an_account_bill_nothing_is_said_to_have_arrived(
+    mdash: Mdash, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load(mdash, tmp_path / "trade.csv", trade_bill([taken(1), taken(2)]))
+    shown = words(draw(home, "settlement", monkeypatch, lang="zh"))
+    assert "应到账的都已到账" not in shown
+    assert "从未导入 账务明细" in shown
+    assert "account_bill" not in shown

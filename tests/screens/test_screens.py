@@ -100,7 +100,7 @@ def test_a_missing_source_is_named_and_not_shown_as_zero(
     assert shown["Order conversion"] == "—"
     assert shown["Orders"] == "—"
     assert shown["Paid"] == "¥88.88"
-    assert "checkout_log was never loaded" in words(test)
+    assert "Checkout log was never loaded" in words(test)
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])

@@ -12,6 +12,31 @@ covered as (
     union
     select distinct channel, kind, day, '' from current
 ),
+numbers as (
+    select day.channel, day.account, min(day.day) as first_day, max(day.day) as last_day
+    from {lake}bill_days as day
+    semi join (select load_id from {lake}loads where status <> 'undone') as load
+        on day.load_id = load.load_id
+    where day.kind = 'trade_bill'
+    group by day.channel, day.account
+),
+-- Days on which a merchant number in use has no trade bill; after a month without one it is closed.
+awaited as (
+    select distinct channel, day
+    from (
+        select
+            channel,
+            account,
+            cast(unnest(generate_series(
+                cast(greatest(first_day, {first_day} - 4) as timestamp),
+                cast(least(last_day + 31, {last_day} + 4) as timestamp),
+                interval 1 day
+            )) as date) as day
+        from numbers
+    )
+    anti join (select * from covered where kind = 'trade_bill') as bill
+        using (channel, account, day)
+),
 kept_accounts as (
     select distinct channel, account
     from {lake}loads
@@ -62,6 +87,7 @@ movements as (
         line.account,
         line.kind,
         coalesce(line.order_no, line.trade_no) as order_no,
+        line.trade_no,
         line.log_no,
         line.billed_on as day,
         line.finished_at as moment,
@@ -163,14 +189,73 @@ alias as (
     where order_no is not null
     group by channel, account, number
 ),
-by_order as (
+found as (
     select
-        log.* replace (coalesce(alias.order_no, log.order_no) as order_no)
+        log.* exclude (trade_no) replace (coalesce(own.order_no, other.order_no) as order_no),
+        log.order_no as number
     from movements as log
-    left join alias
-        on log.channel = alias.channel and log.account = alias.account
-        and log.order_no = alias.number
+    left join alias as own
+        on log.channel = own.channel and log.account = own.account
+        and log.order_no = own.number
+    left join alias as other
+        on log.channel = other.channel and log.account = other.account
+        and log.trade_no = other.number
     where log.kind in ('payment', 'refund', 'fee', 'split')
+),
+-- A refund under a number that no bill knows belongs to the only refund of its amount that lacks one.
+adopted as (
+    select stray.channel, stray.account, stray.number, lone.order_no
+    from (select * from found where kind = 'refund' and order_no is null) as stray
+    inner join (
+        select line.*
+        from bill_lines as line
+        anti join (select * from found where kind = 'refund') as own
+            using (channel, account, order_no)
+        where line.kind = 'refund'
+    ) as lone
+        on stray.channel = lone.channel and stray.account = lone.account
+        and stray.day between lone.day - 1 and lone.day + 1
+        and stray.fen in (-lone.receipt_fen, lone.service_fen - lone.receipt_fen)
+    qualify
+        count(*) over (partition by stray.channel, stray.account, stray.number) = 1
+        and count(*) over (partition by lone.place) = 1
+),
+placed as (
+    select
+        log.* exclude (number)
+        replace (coalesce(log.order_no, adopted.order_no, log.number) as order_no)
+    from found as log
+    left join adopted using (channel, account, number)
+),
+-- A channel may give a fee back within the refund's movement: 退款总金额…;含手续费….
+netted as (
+    select back.channel, back.account, back.order_no, back.day, back.moment, told.fee_fen
+    from (
+        select channel, account, order_no, day, min(moment) as moment, sum(fen) as fen
+        from placed
+        where kind = 'refund'
+        group by all
+    ) as back
+    inner join (
+        select
+            channel, account, order_no, day,
+            sum(receipt_fen) as receipt_fen,
+            sum(service_fen)::bigint as fee_fen
+        from bill_lines
+        where kind = 'refund'
+        group by all
+    ) as told using (channel, account, order_no, day)
+    anti join (select * from placed where kind = 'fee' and fen > 0) as apart
+        on back.channel = apart.channel and back.account = apart.account
+        and back.order_no = apart.order_no and back.day = apart.day
+    where told.fee_fen > 0 and back.fen = told.fee_fen - told.receipt_fen
+),
+by_order as (
+    select * from placed
+    union all by name
+    select channel, account, 'refund' as kind, order_no, day, moment, -fee_fen as fen from netted
+    union all by name
+    select channel, account, 'fee' as kind, order_no, day, moment, fee_fen as fen from netted
 ),
 fee_gaps as (
     select billed.place, log.fee_fen - billed.fee_fen as gap_fen
@@ -209,6 +294,15 @@ amounts as (
         select channel, account, order_no, day from bill_lines where service_fen is null
     ) as untold using (channel, account, order_no, day)
     where kind = 'fee'
+    union all
+    -- Nor has one without a column of splits, which may come days after the payment.
+    select channel, account, kind, order_no, null, day, moment, fen
+    from by_order
+    semi join (select * from current where kind = 'trade_bill') as bill
+        using (channel, account, day)
+    anti join (select channel, account from bill_lines where split_fen is not null) as told
+        using (channel, account)
+    where kind = 'split'
 ),
 ours as materialized (
     select *, row_number() over () as id
@@ -315,7 +409,7 @@ joined as (
 known as (
     select
         joined.*,
-        own.day is not null as is_billed,
+        own.day is not null and awaited.day is null as is_billed,
         source.day is not null as has_source,
         fee_gaps.gap_fen as fee_gap_fen,
         ordered.order_no is not null or asked_back.order_no is not null as is_expected,
@@ -336,6 +430,9 @@ known as (
     left join covered as own
         on joined.channel = own.channel and joined.account = own.account
         and joined.bill = own.kind and joined.our_day = own.day
+    left join awaited
+        on joined.channel = awaited.channel and joined.our_day = awaited.day
+        and joined.bill = 'trade_bill'
     left join covered as source
         on joined.channel = source.channel and joined.account = source.account
         and source.kind = 'trade_bill' and joined.bill_day = source.day
