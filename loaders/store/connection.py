@@ -20,6 +20,8 @@ MEMORY_LIMIT = "560MB"
 ID_BUCKETS = 16
 INLINED_ROWS = 64
 """Inserts up to this many rows stay in the catalog until `maintain` writes them out."""
+_CHECKED: set[tuple[object, ...]] = set()
+"""Files of extensions whose signatures DuckDB has found right in this process."""
 
 
 def connect(
@@ -29,9 +31,12 @@ def connect(
 
     A home without a lake can only be opened for writing.
     """
-    connection = duckdb.connect(":memory:")
+    extensions = _extensions(settings)
+    is_known = all(_identity(file) in _CHECKED for file in extensions.values())
+    connection = duckdb.connect(":memory:", config={"allow_unsigned_extensions": is_known})
     try:
         _configure(connection, settings)
+        _load(connection, extensions)
         _attach(connection, settings, read_only)
     except duckdb.Error as error:
         connection.close()
@@ -59,6 +64,15 @@ def exists(settings: Settings) -> bool:
     return settings.store.catalog != "sqlite" or _catalog_file(settings).exists()
 
 
+def has_table(connection: duckdb.DuckDBPyConnection, name: str) -> bool:
+    """True if there is such a table. DuckDB's list of tables would count the rows of all of them."""
+    try:
+        connection.execute(f"describe {name}")
+    except duckdb.CatalogException:
+        return False
+    return True
+
+
 def _configure(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     spill = settings.home / "tmp"
     connection.execute("set TimeZone = 'UTC'")
@@ -67,24 +81,47 @@ def _configure(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Non
     connection.execute("set preserve_insertion_order = false")
     connection.execute("set enable_progress_bar = false")
     connection.execute("set autoinstall_known_extensions = false")
+
+
+def _extensions(settings: Settings) -> dict[str, Path | None]:
+    """The extensions that a home needs, with the files of their Python packages if there are any."""
     names = ["ducklake"]
     names.append("sqlite_scanner" if settings.store.catalog == "sqlite" else "postgres_scanner")
     if settings.store.data.startswith("s3://"):
         names.append("httpfs")
-    for name in names:
-        load_extension(connection, name)
+    return {name: _packaged(name) for name in names}
 
 
-def load_extension(connection: duckdb.DuckDBPyConnection, name: str) -> None:
-    """Load an extension from its Python package; without one, from DuckDB's own store."""
+def _packaged(name: str) -> Path | None:
     try:
         package = importlib.import_module(f"duckdb_extension_{name}")
     except ModuleNotFoundError:
-        connection.execute(f"install {name}")
-        connection.execute(f"load {name}")
-        return
+        return None
     folder = Path(package.__path__[0]) / "extensions" / f"v{duckdb.__version__}"
-    connection.execute(f"load {_quoted(str(folder / f'{name}.duckdb_extension'))}")
+    return folder / f"{name}.duckdb_extension"
+
+
+def _identity(file: Path | None) -> tuple[object, ...]:
+    """What is another if a file was exchanged or written to."""
+    if file is None or not file.exists():
+        return ()
+    found = file.stat()
+    return file, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def _load(connection: duckdb.DuckDBPyConnection, extensions: Mapping[str, Path | None]) -> None:
+    """Load extensions from their packages; without one, from DuckDB's own store.
+
+    DuckDB checks each file's signature when this process first loads it, which takes 0.15 s.
+    """
+    for name, file in extensions.items():
+        identity = _identity(file)
+        if file is None:
+            connection.execute(f"install {name}")
+        connection.execute(f"load {_quoted(str(file)) if file else name}")
+        if identity:
+            _CHECKED.add(identity)
+    connection.execute("set allow_unsigned_extensions = false")
 
 
 def _attach(

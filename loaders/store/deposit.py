@@ -15,7 +15,7 @@ from loaders.privacy import mask_personal
 from loaders.records import Reject
 from loaders.staging import Load, Staged
 from loaders.store.adoption import adopt
-from loaders.store.connection import INLINED_ROWS
+from loaders.store.connection import INLINED_ROWS, has_table
 from loaders.store.erasure import BUYERS, withhold
 from loaders.store.growing import grow
 from loaders.store.plain import Lines
@@ -341,10 +341,7 @@ def _append_message_ids(warehouse: Warehouse) -> None:
 
 
 def _has_touched(warehouse: Warehouse) -> bool:
-    row = warehouse.execute(
-        "select count(*) from duckdb_tables() where table_name = 'all_touched'"
-    ).fetchone()
-    return bool(row and row[0])
+    return has_table(warehouse.connection, "all_touched")
 
 
 def _settle(warehouse: Warehouse, bills: Sequence[Staged]) -> None:

@@ -19,7 +19,6 @@ from loaders.store.warehouse import Warehouse
 BUYERS = {"deliveries": "payer", "checkout_log": "buyer"}
 """Raw tables with the column in which a buyer's pseudonym stands."""
 _KEY = "id_hash(channel || ':' || ?)::ubigint"
-_NO_LIST = "select 1 from duckdb_tables() where database_name = 'lake' and table_name = 'erased'"
 
 
 def known(reader: Reader, pseudonyms: Iterable[str]) -> list[str]:
@@ -80,7 +79,7 @@ def _buyers(pairs: Iterable[tuple[str, str, str]], payers: set[str]) -> set[str]
 
 def is_erased(reader: Reader, pseudonym: str) -> bool:
     """True if this buyer was erased."""
-    if reader.is_empty or not reader.rows(_NO_LIST):
+    if reader.is_empty or not reader.has_table("erased"):
         return False
     mark = _mark(reader.settings, "$buyer")
     query = f"select 1 from lake.erased where mark = {mark}"

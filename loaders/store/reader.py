@@ -13,7 +13,7 @@ import duckdb
 
 from loaders.errors import RefusedInput
 from loaders.settings import Settings
-from loaders.store.connection import ID_BUCKETS, connect, exists
+from loaders.store.connection import ID_BUCKETS, connect, exists, has_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -41,15 +41,13 @@ class Reader:
     def is_empty(self) -> bool:
         """True while nothing was ever loaded."""
         if not self._is_filled:
-            self._is_filled = exists(self.settings) and self._has_tables()
+            self._is_filled = exists(self.settings) and self.has_table("writer")
         return not self._is_filled
 
-    def _has_tables(self) -> bool:
-        row = self._cursor().execute(
-            "select count(*) from duckdb_tables() where database_name = 'lake'"
-            " and table_name = 'writer'"
-        ).fetchone()
-        return bool(row and row[0])
+    def has_table(self, name: str) -> bool:
+        """True if the lake has this table; one of an earlier version may lack it."""
+        with self._cursor() as cursor:
+            return has_table(cursor, f"lake.{name}")
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
         with self._guard:

@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from loaders.errors import ConfigurationError, StoreBusy
 from loaders.settings import Settings
 from loaders.store import histories, reconciliation
-from loaders.store.connection import connect, fixed_offset_s, local_data
+from loaders.store.connection import connect, fixed_offset_s, has_table, local_data
 from loaders.store.plain import Lines, write
 from loaders.store.upgrade import upgrade
 from loaders.whole_rows import WholeRows
@@ -121,11 +121,7 @@ class Warehouse:
                 return self.connection
 
     def _prepare(self) -> None:
-        present = self.connection.execute(
-            "select count(*) from duckdb_tables() where database_name = 'lake'"
-            " and table_name = 'writer'"
-        ).fetchone()
-        if not present or present[0] == 0:
+        if not has_table(self.connection, "lake.writer"):
             self._create()
         tables, views = (statements(sql_file("schema", name)) for name in ("tables", "views"))
         upgrade(self.connection, tables, [*views, *reconciliation.views()])

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -203,15 +204,24 @@ def desk(folder: Path, gateway_keys: tuple[Path, GatewayKeys], swift: None) -> I
     made.ledger.close()
 
 
-def make_desk(settings: Settings, keys: tuple[Path, GatewayKeys]) -> Desk:
-    """A desk in a home, with a gateway of its own."""
-    config = {
-        "app_id": keys[1].app_id, "seller_id": keys[1].seller_id,
+def _config(app_id: str, seller_id: str) -> dict[str, Any]:
+    return {
+        "app_id": app_id, "seller_id": seller_id,
         "gateway_url": "http://127.0.0.1/gateway.do", "app_private_key_file": APP_PRIVATE,
         "alipay_public_key_file": CHANNEL_PUBLIC, "timeout_s": 2,
     }
-    settings.channels["alipay"] = config
-    known = alipay.read_keys(config, lambda name: (keys[0] / name).read_bytes())
+
+
+@cache
+def _known(folder: Path, app_id: str, seller_id: str) -> Any:
+    """The shop's keys, read once: a private key is checked when it is read."""
+    return alipay.read_keys(_config(app_id, seller_id), lambda name: (folder / name).read_bytes())
+
+
+def make_desk(settings: Settings, keys: tuple[Path, GatewayKeys]) -> Desk:
+    """A desk in a home, with a gateway of its own."""
+    settings.channels["alipay"] = _config(keys[1].app_id, keys[1].seller_id)
+    known = _known(keys[0], keys[1].app_id, keys[1].seller_id)
     wire = Wire(Gateway(keys[1], Money(1_000_000_00), clock=Clock()), known)
     ledger = Ledger(settings)
     staff(ledger)

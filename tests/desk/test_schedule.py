@@ -16,6 +16,7 @@ def test_the_schedule_sends_and_settles(
     monkeypatch.setattr(scheduler, "Refunds", lambda *_: desk.refunds)
     monkeypatch.setattr(scheduler, "channel_tasks", lambda *_: {})
     monkeypatch.setattr("dashboard.operations.resolve.FIRST_PAUSE", desk.moment)
+    (desk.settings.home / "maintained").write_text("9999-12-31", "ascii")
     desk.paid()
     desk.paid("M2")
     desk.ask(1_000, wait_s=0.05)

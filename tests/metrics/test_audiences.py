@@ -76,6 +76,7 @@ def test_an_audience_is_counted_with_those_it_leaves_out(sample: Sample) -> None
     assert found["net_fen"] == sum(spent[buyer] for buyer in fits if agreed[buyer])
 
 
+@pytest.mark.slow
 def test_audiences_of_all_segments_and_risks_add_up(sample: Sample) -> None:
     whole = audience(sample)
     segments = {row["segment"]: row["buyers"] for row in sample.metric("segments", *PERIOD)["rows"]}
@@ -195,7 +196,7 @@ def test_nobody_is_addressed_who_did_not_agree_or_was_erased(
         (tmp_path / f"{name}.jsonl").write_text("\n".join(events[part]) + "\n", "utf-8")
         (tmp_path / f"{name}.log").write_text("\n".join(messages[part]) + "\n", "utf-8")
         assert mdash("load", str(tmp_path / f"{name}.jsonl"), str(tmp_path / f"{name}.log")).code == 0
-    gone = draw.sample(sorted(said), 10)
+    gone = draw.sample(sorted(said), 4)
     with Warehouse(load_settings(home), retry_ladders()) as warehouse:
         erasure.erase(warehouse, [name_of(home, buyer) for buyer in gone])
     path = tmp_path / "audience.csv"

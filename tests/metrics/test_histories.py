@@ -77,6 +77,7 @@ def orders_of_three_months() -> list[Order]:
     return found
 
 
+@pytest.mark.slow
 def test_loads_undoing_and_erasing_leave_what_the_orders_say(
     tmp_path: Path, channel_key: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:

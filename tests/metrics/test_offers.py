@@ -235,6 +235,7 @@ def test_a_buyers_list_is_the_tested_one(sample: Sample, services: Services) -> 
         assert listed == pytest.approx({item: known.chance(item, had) for item in listed})
 
 
+@pytest.mark.slow
 def test_a_segments_list_counts_the_lists_of_its_buyers(sample: Sample, services: Services) -> None:
     loyalty = Loyalty(services.answers)
     sizes = {row["segment"]: row["buyers"] for row in services.metric("segments", OCTOBER).rows}

@@ -44,7 +44,9 @@ def test_on_or_after_counts_each_buyers_last_month(sample: Sample) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["retention_rolling", "retention_days", "retention_days_rolling", "segment_movement"],
+    ["retention_rolling", "segment_movement",
+     *(pytest.param(name, marks=pytest.mark.slow)
+       for name in ("retention_days", "retention_days_rolling"))],
 )
 def test_what_cannot_be_split_is_refused_and_filters_work(name: str, sample: Sample) -> None:
     period = ("--from", "2026-03-01", "--to", "2026-10-31")

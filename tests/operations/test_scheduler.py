@@ -20,7 +20,9 @@ from tests.operations.conftest import Webhook
 async def until(
     done: Callable[[], bool], stop: asyncio.Event, runs: int = 1, *, settings: Settings
 ) -> None:
-    """Run schedules until something is so (10 s at most), then stop them."""
+    """Run schedules until something is so (10 s at most), then stop them. Maintenance is never due."""
+    settings.home.mkdir(parents=True, exist_ok=True)
+    (settings.home / "maintained").write_text("9999-12-31", "ascii")
     tasks = [asyncio.create_task(run_schedule(settings, stop, every_s=0.05)) for _ in range(runs)]
     for _ in range(200):
         if await asyncio.to_thread(done):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,12 @@ def broken(channel_key: bytes) -> Shop:
 
 
 @pytest.fixture(scope="session")
-def broken_home(broken: Shop, tmp_path_factory: pytest.TempPathFactory, channel_key: bytes) -> Path:
+def broken_home(
+    broken: Shop, made_once: Callable[..., Path], fresh_home: Path, channel_key: bytes
+) -> Path:
     """The home that loaded all its files at once. Tests must not change it."""
-    return broken.home(tmp_path_factory.mktemp("broken"), channel_key)
+    def make(folder: Path) -> None:
+        shutil.copytree(fresh_home, folder / "home")
+        broken.home(folder, channel_key)
+
+    return made_once("broken", make) / "home"

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from loaders.privacy import pseudonym, pseudonym_key
 from tests.conftest import Sample
 from tests.screens.test_screens import _home_variable, draw, words  # noqa: F401
-
-
-@pytest.fixture(autouse=True)
-def _app_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The app draws a page when it is first imported; it is to be an empty one."""
-    draw(tmp_path / "nothing", "data", monkeypatch)
-
 
 LATEST = ("--from", "2026-10-02", "--to", "2026-10-31")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,31 +9,12 @@ import pytest
 
 from sample_data.wechat_files import trade_bill
 from tests.conftest import LAST_DAY, Mdash, run_mdash
-from tests.reconciliation.shop import shop
 from tests.reconciliation.test_hand_made import taken
-from tests.screens.test_screens import draw, words
+from tests.screens.test_screens import _home_variable, draw, words  # noqa: F401
 from tests.store.test_bills import load
 
 
-@pytest.fixture(autouse=True)
-def _home_variable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """The app draws its first page when it is first imported: an empty one."""
-    import streamlit as st
-
-    draw(tmp_path / "nothing", "settlement", monkeypatch)
-
-    st.cache_resource.clear()
-    monkeypatch.delenv("MDASH_HOME", raising=False)
-    yield
-    st.cache_resource.clear()
-
-
-@pytest.fixture(scope="module")
-def broken_home(tmp_path_factory: pytest.TempPathFactory, channel_key: bytes) -> Path:
-    return shop(channel_key).home(tmp_path_factory.mktemp("screens"), channel_key)
-
-
-@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("language", ["zh", pytest.param("en", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("screen", ["settlement", "reconciliation", "channels"])
 def test_a_broken_shop_in_both_languages(
     broken_home: Path, screen: str, language: str, monkeypatch: pytest.MonkeyPatch

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,20 +19,28 @@ SCREENS = (
 )
 
 
+_drawn: list[Path] = []
+
+
 @pytest.fixture(autouse=True)
-def _home_variable(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _home_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MDASH_HOME", raising=False)
+
+
+def _one_home(home: Path) -> None:
+    """Screens of one home share its answers as sessions do; another home begins anew."""
     import streamlit as st
 
-    st.cache_resource.clear()
-    monkeypatch.delenv("MDASH_HOME", raising=False)
-    yield
-    st.cache_resource.clear()
+    if _drawn != [home]:
+        st.cache_resource.clear()
+        _drawn[:] = [home]
 
 
 def draw(
     home: Path, screen: str, monkeypatch: pytest.MonkeyPatch, person: str = "", **parameters: str
 ) -> AppTest:
     """A screen's elements, drawn by the app's own pages for a person with an account, or locally."""
+    _one_home(home)
     monkeypatch.setenv("MDASH_HOME", str(home))
     source = f"""
 import importlib
@@ -103,7 +110,7 @@ def test_a_missing_source_is_named_and_not_shown_as_zero(
     assert "Checkout log was never loaded" in words(test)
 
 
-@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("language", ["zh", pytest.param("en", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("screen", SCREENS)
 def test_a_full_home_in_both_languages(
     screen: str, language: str, sample: Sample, monkeypatch: pytest.MonkeyPatch

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from urllib.parse import urlencode
 
 from loaders.channels.alipay.signing import notification_string, read_private_key, sign
 from sample_data.files import APP_ID, SELLER_ID
+
+_read = cache(read_private_key)
+"""A key is checked when it is read, which takes as long as signing with it ten times."""
 
 
 def fields(order_no: str = "M1", **changed: str) -> dict[str, str]:
@@ -24,7 +28,7 @@ def fields(order_no: str = "M1", **changed: str) -> dict[str, str]:
 def signed(key: bytes, message: dict[str, str], sign_type: str = "RSA2") -> dict[str, str]:
     """The fields with the channel's signature."""
     text = notification_string(message)
-    made = sign(text.encode(message.get("charset", "utf-8")), read_private_key(key), sign_type)
+    made = sign(text.encode(message.get("charset", "utf-8")), _read(key), sign_type)
     return {**message, "sign_type": sign_type, "sign": made}
 
 

@@ -56,7 +56,9 @@ def _hashable(values: Iterable[Any]) -> Iterable[Any]:
         yield str(value) if isinstance(value, list | dict | Decimal) else value
 
 
-@pytest.mark.parametrize("channel", ["alipay", "wechatpay"])
+@pytest.mark.parametrize(
+    "channel", ["alipay", pytest.param("wechatpay", marks=pytest.mark.slow)]
+)
 def test_recomputed_one_by_one_they_are_the_same(
     mdash: Mdash, home: Path, tmp_path: Path, channel: str
 ) -> None:
