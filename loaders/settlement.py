@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 
 from loaders.bill_blocks import Block, BlockReader
-from loaders.channels.protocol import RESAVED, Channel
+from loaders.channels.protocol import NOT_BACK, RESAVED, Channel
 from loaders.errors import RefusedInput
 from loaders.files import Content
 from loaders.records import BillFrame, Reject
@@ -22,10 +22,19 @@ _TABLES = {"trade_bill": "trade_lines", "account_bill": "account_log"}
 _FEN = 1_000
 _MORE_SUMS = (
     ", count(*) as rows_count"
-    ", coalesce(sum(receipt_fen) filter (where kind <> 'refund'), 0) as gross_fen"
-    ", coalesce(sum(order_fen) filter (where kind <> 'refund'), 0) as ordered_fen"
+    ", coalesce(sum(receipt_fen) filter (where kind not like 'refund%'), 0) as gross_fen"
+    ", coalesce(sum(order_fen) filter (where kind not like 'refund%'), 0) as ordered_fen"
     ", coalesce(sum(order_fen) filter (where kind = 'refund'), 0) as returned_fen"
-    ", coalesce(sum(service_fen) * 1000, 0)::bigint as service_thousandths"
+    ", coalesce(sum(service_fen) filter (where kind not in ('refund_closed', 'refund_stuck')) * 1000,"
+    " 0)::bigint as service_thousandths"
+)
+_NOT_BACK_SUMS = "".join(
+    f", coalesce(sum({amount}) filter (where kind = 'refund_{state}'), 0)::bigint as {total}_{state}"
+    for total, amount in (
+        ("refund_fen", "receipt_fen"), ("returned_fen", "order_fen"),
+        ("service_thousandths", "service_fen * 1000"),
+    )
+    for state in NOT_BACK
 )
 _MISMATCH = (
     "The bill's total of {total} says {stated}, its rows give {counted}. The file is damaged or"
@@ -137,7 +146,7 @@ def _count(
             f", count(*) filter (where kind = '{name}') as {name}_count,"
             f" coalesce(sum(receipt_fen) filter (where kind = '{name}'), 0) as {name}_fen"
             for name in ("payment", "refund")
-        ) + _MORE_SUMS
+        ) + _MORE_SUMS + _NOT_BACK_SUMS
     else:
         sums = (
             ", count(*) filter (where income_fen <> 0 or expense_fen is null) as income_count"
@@ -170,11 +179,19 @@ def _check(stated: dict[str, int], counted: dict[str, int], rejected: int) -> No
             raise RefusedInput(_MISMATCH, total="rows", stated=says, counted=gives)
         return
     for name, value in stated.items():
-        found = counted.get(name, 0)
+        found = _readings(name, counted)
         if name.endswith("_thousandths") and value % _FEN == 0:
-            found = (found + _FEN // 2) // _FEN * _FEN
-        if value != found and not (name == "expense_fen" and abs(value) == abs(found)):
-            raise RefusedInput(_MISMATCH, total=name, stated=value, counted=found)
+            found = [(amount + _FEN // 2) // _FEN * _FEN for amount in found]
+        if value not in found and not (name == "expense_fen" and abs(value) == abs(found[0])):
+            raise RefusedInput(_MISMATCH, total=name, stated=value, counted=found[0])
+
+
+def _readings(name: str, counted: dict[str, int]) -> list[int]:
+    """What a total may come to: whether it has the refunds that gave nothing back is not published."""
+    sums = [counted.get(name, 0)]
+    for state in NOT_BACK:
+        sums += [total + counted.get(f"{name}_{state}", 0) for total in sums]
+    return sums
 
 
 def _place(connection: duckdb.DuckDBPyConnection, staged: Staged) -> None:

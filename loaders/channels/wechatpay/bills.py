@@ -19,6 +19,13 @@ from loaders.records import EARLIEST, LATEST, BillFrame, Part, Reject
 _BACK = ("REFUND", "REVOKED")
 
 
+_REFUND_STATES = (
+    ("SUCCESS", "done"), ("PROCESSING", "accepted"), ("CHANGE", "stuck"), ("FAIL", "closed"),
+)
+"""退款状态 as of the bill's making in the words of RefundState. PROCESSING is off the shop's account and
+not proven, CHANGE (转入代发) did not reach the buyer, FAIL gave nothing back."""
+
+
 def _in_refunds(*headers: str) -> Case:
     """In rows of refunds the amount stands in another column, and without a sign."""
     return Case("交易状态", _BACK, headers, is_negated=True)
@@ -40,6 +47,7 @@ FIELDS: Mapping[str, Sequence[BillField]] = {
                   case=_in_refunds("退款金额")),
         BillField("voucher_fen", ("代金券金额", "企业红包金额", "代金券或立减优惠金额"), "money"),
         BillField("refund_no", ("商户退款单号",), absent="0"),
+        BillField("refund_state", ("退款状态",), words=_REFUND_STATES),
         BillField("service_fen", ("手续费",), "fee", is_negated=True),
         BillField("note", ("商户数据包",)),
         BillField("currency", ("货币种类",)),
@@ -65,6 +73,7 @@ KINDS: Mapping[str, Mapping[str, str]] = {
     "account_bill": {
         "交易": "payment",
         "退款": "refund",
+        "退款关闭": "refund_closed",
         "扣除交易手续费": "fee",
         "退还交易手续费": "fee",
         "分账": "split",

@@ -145,7 +145,7 @@ def _record(envelope: Mapping[str, Any], told: Mapping[str, Any], keys: Keys) ->
         is_closed=not is_refund and state in codes.CLOSED_STATES,
         amount_fen=_fen(told, "total"),
         refunded_total_fen=None,
-        refund_fen=_fen(told, "refund") if is_back else None,
+        refund_fen=_fen(told, "refund") if is_refund else None,
         refund_no=_text(told, "out_refund_no"),
         created_at=None,
         paid_at=at if is_paid else None,
