@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
@@ -40,6 +41,17 @@ _MISMATCH = (
     "The bill's total of {total} says {stated}, its rows give {counted}. The file is damaged or"
     " edited; download it again."
 )
+
+
+_TOTAL_NAMES = {
+    "rows": "笔数", "rows_count": "总交易单数", "gross_fen": "应结订单总金额",
+    "ordered_fen": "订单总金额", "refund_fen": "退款总金额", "returned_fen": "申请退款总金额", "service_thousandths": "手续费总金额",
+    "payment_count": "交易合计笔数", "payment_fen": "交易合计金额", "refund_count": "退款合计笔数",
+    "income_count": "收入笔数", "income_fen": "收入金额", "expense_count": "支出笔数",
+    "expense_fen": "支出金额",
+}
+"""What the channels call their totals: so a person finds them in the file."""
+_DECIMALS = {"fen": 2, "thousandths": 5}
 
 
 def stage(
@@ -176,14 +188,22 @@ def _check(stated: dict[str, int], counted: dict[str, int], rejected: int) -> No
         says, gives = sum(stated[name] for name in rows), rejected
         gives += sum(counted.get(name, 0) for name in rows)
         if says != gives:
-            raise RefusedInput(_MISMATCH, total="rows", stated=says, counted=gives)
+            raise _mismatch("rows", says, gives)
         return
     for name, value in stated.items():
         found = _readings(name, counted)
         if name.endswith("_thousandths") and value % _FEN == 0:
             found = [(amount + _FEN // 2) // _FEN * _FEN for amount in found]
         if value not in found and not (name == "expense_fen" and abs(value) == abs(found[0])):
-            raise RefusedInput(_MISMATCH, total=name, stated=value, counted=found[0])
+            raise _mismatch(name, value, found[0])
+
+
+def _mismatch(name: str, stated: int, counted: int) -> RefusedInput:
+    """The refusal, with the total's name and amounts as the bill writes them."""
+    decimals = _DECIMALS.get(name.rsplit("_", 1)[-1], 0)
+    sign = -1 if stated < 0 else 1
+    says, gives = (str(Decimal(sign * value).scaleb(-decimals)) for value in (stated, counted))
+    return RefusedInput(_MISMATCH, total=_TOTAL_NAMES.get(name, name), stated=says, counted=gives)
 
 
 def _readings(name: str, counted: dict[str, int]) -> list[int]:
@@ -206,7 +226,10 @@ def _place(connection: duckdb.DuckDBPyConnection, staged: Staged) -> None:
     if load.first_day is None and rows:
         load.first_day, load.last_day = min(rows)[0], max(rows)[0]
     if load.first_day is None or load.last_day is None:
-        raise RefusedInput("The bill names no day and has no row, so it says nothing.")
+        raise RefusedInput(
+            "The bill names no day and has no row, so it says nothing. Give it the name with which it"
+            " was downloaded, if that has the day."
+        )
     for day, count in rows:
         if not load.first_day <= day <= load.last_day:
             raise RefusedInput(

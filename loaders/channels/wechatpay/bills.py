@@ -146,6 +146,9 @@ _V2_MESSAGE = (
 )
 
 
+_JOINED = "The file holds several bills, one behind the other. Load each as its own file, as downloaded."
+
+
 def encoding(sample: Sample) -> str:
     """UTF-8 as the API sends it, else GB18030, which a manual download may be in."""
     if sample.head.startswith(b"\xef\xbb\xbf"):
@@ -165,6 +168,8 @@ def recognises(sample: Sample) -> str | None:
     for kind, marks in _MARKS.items():
         if columns.issuperset(marks):
             return kind
+        if {column.strip('"') for column in columns}.issuperset(marks):
+            raise RefusedInput(RESAVED)
     return None
 
 
@@ -192,7 +197,7 @@ def _refuse_answers(sample: Sample) -> None:
 
 def _refuse(code: str, why: str) -> None:
     said = f"{code} {why}".upper().replace("_", " ")
-    shown = code[:60] or "?"
+    shown = (code if why in ("", code) else f"{code} {why}")[:60] or "?"
     if "NO BILL EXIST" in said or "NO STATEMENT EXIST" in said or code == "20002":
         raise RefusedInput(_NO_TRADES, code=shown)
     if "CREATING" in said:
@@ -291,6 +296,8 @@ def _summary(sample: Sample, codec: str, kind: str) -> tuple[int, Mapping[str, s
     lines = _text(sample.tail[at:], codec).split("\n")
     if not at or len(lines) < 2:
         raise RefusedInput(_TRUNCATED)
+    if b"\n" + mark in sample.tail[: at - 1]:
+        raise RefusedInput(_JOINED)
     columns = _columns(lines[0])
     values = _cells(lines[1], columns)
     if len(values) < len(columns):
