@@ -45,7 +45,8 @@ _MISMATCH = (
 
 _TOTAL_NAMES = {
     "rows": "笔数", "rows_count": "总交易单数", "gross_fen": "应结订单总金额",
-    "ordered_fen": "订单总金额", "refund_fen": "退款总金额", "returned_fen": "申请退款总金额", "service_thousandths": "手续费总金额",
+    "ordered_fen": "订单总金额", "refund_fen": "退款总金额", "returned_fen": "申请退款总金额",
+    "service_thousandths": "手续费总金额",
     "payment_count": "交易合计笔数", "payment_fen": "交易合计金额", "refund_count": "退款合计笔数",
     "income_count": "收入笔数", "income_fen": "收入金额", "expense_count": "支出笔数",
     "expense_fen": "支出金额",
