@@ -67,7 +67,11 @@ def _told(verdict: Verdict, facts: Facts) -> list[Clause]:
         told.append(made("{part_fen} were sent back to the account you paid from.",
                          part_fen=facts.refunded_fen))
     return told + [
-        made("A refund of {part_fen} is being worked on.", part_fen=item.amount_fen)
+        made(
+            "A refund of {part_fen} could not reach the account you paid from; we are seeing to it."
+            if item.way == "stuck" else "A refund of {part_fen} is being worked on.",
+            part_fen=item.amount_fen,
+        )
         for item in facts.open_refunds
     ]
 

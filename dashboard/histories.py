@@ -201,7 +201,9 @@ order by line.finished_at, line.line
 """,
     "refunds": f"""
 {_KEYS}
-select channel, order_no, refund_no, amount_fen, requested_at, refunded_at, notified_at, billed_on
+select
+    channel, order_no, refund_no, amount_fen, requested_at, refunded_at, notified_at, billed_on,
+    coalesce(state, 'done') as state, asked_fen, accepted_at
 from lake.refund
 semi join keys using (channel, order_no)
 where {_HOME}

@@ -159,6 +159,7 @@ from lake.refund
 where
     channel = $channel and order_no = $order_no
     and home_day between list_min($days) and list_max($days)
+    and amount_fen is not null
 order by refunded_at
 """
 _EVENTS = """

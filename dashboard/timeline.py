@@ -166,10 +166,17 @@ def _lines(history: History) -> Iterator[Step]:
             )
 
 
+_TOLD: dict[str, tuple[str, Tone]] = {
+    "done": ("refund_done", "plain"), "accepted": ("refund_accepted", "open"),
+    "stuck": ("refund_stuck", "bad"), "closed": ("refund_closed", "bad"),
+}
+
+
 def _refunds(history: History, recorded: Sequence[Asked]) -> Iterator[Step]:
     for row in history.refunds:
-        if row["refunded_at"]:
-            yield Step(row["refunded_at"], "refund", "refund_done", "plain", row["amount_fen"],
+        at = row["refunded_at"] if row["state"] == "done" else row["accepted_at"]
+        if at:
+            yield Step(at, "refund", *_TOLD[row["state"]], row["amount_fen"] or row["asked_fen"],
                        detail=row["refund_no"])
     for item in recorded:
         yield Step(item.requested_at, "refund", "refund_requested", "plain", item.amount_fen,

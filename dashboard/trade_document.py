@@ -46,10 +46,21 @@ def _refunds(services: Services, judged: Judged) -> list[dict[str, Any]]:
 def _proof(services: Services, row: Row | None) -> dict[str, Any]:
     if row is None:
         return {"refunded_at": None, "billed_on": None}
+    if row["state"] != "done":
+        return {"refunded_at": None, "billed_on": services.json_ready(row["billed_on"])}
     return {
         "state": "done",
         **{name: services.json_ready(row[name]) for name in ("refunded_at", "billed_on")},
     }
+
+
+_STATES = {"done": "done", "closed": "refused"}
+_WHY = {
+    "accepted": "The channel took the refund on, but has not proven that the money moved.",
+    "stuck": "The money left the shop but could not reach the buyer's account. Handle it on the"
+             " merchant platform (交易中心 → 退款异常处理).",
+    "closed": "The refund was closed; no money moved.",
+}
 
 
 def _named(services: Services, judged: Judged, row: Row) -> dict[str, Any]:
@@ -58,15 +69,16 @@ def _named(services: Services, judged: Judged, row: Row) -> dict[str, Any]:
     return {
         "refund_no": row["refund_no"],
         **{name: trade[name] for name in ("channel", "order_no", "trade_no")},
-        "amount_fen": row["amount_fen"],
+        "amount_fen": row["amount_fen"] or row["asked_fen"],
+        "state": _STATES.get(row["state"], "unknown"),
         "requested_by": None,
         "approved_by": None,
         "reason": None,
         "batch": None,
         "requested_at": services.json_ready(row["requested_at"]),
-        "updated_at": services.json_ready(row["refunded_at"]),
+        "updated_at": services.json_ready(row["refunded_at"] or row["accepted_at"]),
         "sends_at": None,
         "tries": 0,
-        "message": None,
+        "message": services.say(_WHY[row["state"]]) if row["state"] in _WHY else None,
         **_proof(services, row),
     }

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Protocol
 
 from dashboard.histories import Coverage, History
-from dashboard.verdict import Facts, OpenRefund, Twin
+from dashboard.verdict import Facts, OpenRefund, Twin, Way
 from loaders.messages import CHINA
 from loaders.records import TradeOutcome
 from loaders.store.reader import Row
@@ -30,6 +30,8 @@ class Recorded(Protocol):
     def amount_fen(self) -> int: ...
     @property
     def state(self) -> str: ...
+    @property
+    def updated_at(self) -> datetime: ...
 
 
 def facts_of(
@@ -64,12 +66,14 @@ def facts_of(
         is_off_all_bills=not billed and now > ends_at
         and all(coverage.has(trade["channel"], day) for day in days),
         refunded_fen=sum(proven.values()),
-        refunded_at=max((row["refunded_at"] for row in history.refunds if row["refunded_at"]),
-                        default=None),
-        open_refunds=tuple(
-            OpenRefund(item.refund_no, item.amount_fen, item.state in _SENT)
-            for item in recorded
-            if item.state in _OPEN and item.refund_no not in proven
+        refunded_at=max(
+            (row["refunded_at"] for row in history.refunds if row["refund_no"] in proven
+             and row["refunded_at"]), default=None,
+        ),
+        open_refunds=tuple(_open_refunds(history.refunds, recorded, proven)),
+        failed_fen=sum(
+            int(row["asked_fen"] or 0) for row in history.refunds
+            if row["state"] == "closed" and row["refund_no"] not in proven
         ),
         twin=next((Twin(row["twin_order_no"], row["paid_at"]) for row in history.twins), None),
         is_cancelling=is_cancelling,
@@ -80,11 +84,37 @@ def facts_of(
 
 def proven_refunds(loaded: Iterable[Row], recorded: Iterable[Recorded]) -> dict[str, int]:
     """Fen by refund number: what bills and notifications name, and what the ledger knows is done."""
-    found = {row["refund_no"]: int(row["amount_fen"] or 0) for row in loaded}
+    found = {
+        row["refund_no"]: int(row["amount_fen"] or 0) for row in loaded if row["state"] == "done"
+    }
     for item in recorded:
         if item.state == "done":
             found[item.refund_no] = max(item.amount_fen, found.get(item.refund_no, 0))
     return found
+
+
+def _open_refunds(
+    loaded: Sequence[Row], recorded: Sequence[Recorded], proven: Mapping[str, int]
+) -> Iterator[OpenRefund]:
+    """Refunds that are not proven either way, of the ledger and of bills and notifications."""
+    way: dict[str, Way] = {
+        row["refund_no"]: row["state"] for row in loaded if row["state"] in ("accepted", "stuck")
+    }
+    for item in recorded:
+        if item.state in _OPEN and item.refund_no not in proven:
+            yield OpenRefund(
+                item.refund_no, item.amount_fen, item.state in _SENT, way.get(item.refund_no)
+            )
+    known = {item.refund_no: item for item in recorded}
+    for row in loaded:
+        own = known.get(row["refund_no"])
+        is_told = own is not None and (
+            own.state in _OPEN or not row["accepted_at"] or own.updated_at > row["accepted_at"]
+        )
+        if row["refund_no"] in way and row["refund_no"] not in proven and not is_told:
+            yield OpenRefund(
+                row["refund_no"], int(row["asked_fen"] or 0), row["state"] == "stuck", row["state"]
+            )
 
 
 def day_of(at: datetime) -> date:

@@ -13,7 +13,10 @@ State = Literal[
     "paid", "paid_late", "partly_refunded", "refunded", "mismatch", "closed", "unpaid", "waiting",
     "unknown",
 ]
-Act = Literal["ask", "ask_refund", "wait", "refund", "reconcile", "load_bill", "nothing"]
+Act = Literal[
+    "ask", "ask_refund", "handle", "wait", "refund", "reconcile", "load_bill", "nothing",
+]
+Way = Literal["accepted", "stuck"]
 Tone = Literal["good", "bad", "open", "plain"]
 TONES: dict[State, Tone] = {
     "paid": "good", "paid_late": "bad", "partly_refunded": "plain", "refunded": "plain",
@@ -33,11 +36,15 @@ class Twin:
 
 @dataclass(frozen=True, slots=True)
 class OpenRefund:
-    """A refund that was asked for and is not proven either way. `is_unknown`: it was sent."""
+    """A refund that was asked for and is not proven either way. `is_unknown`: it was sent.
+
+    `way` is the channel's last word: it is on its way, or stuck on the way to the buyer.
+    """
 
     refund_no: str
     amount_fen: int
     is_unknown: bool
+    way: Way | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +82,7 @@ class Facts:
     refunded_fen: int = 0
     refunded_at: datetime | None = None
     open_refunds: tuple[OpenRefund, ...] = ()
+    failed_fen: int = 0
     is_cancelling: bool = False
     twin: Twin | None = None
     can_ask: bool = True
@@ -117,7 +125,7 @@ class Verdict:
     @property
     def tone(self) -> Tone:
         """How the state is coloured."""
-        if self.action.act in ("reconcile", "ask_refund") or (
+        if self.action.act in ("reconcile", "ask_refund", "handle") or (
             self.state == "paid" and self.action.act == "refund"
         ):
             return "bad"
@@ -182,8 +190,16 @@ def _given_back(facts: Facts) -> Iterator[Clause]:
     elif facts.refunded_fen:
         yield made("{part_fen} of {all_fen} given back", part_fen=facts.refunded_fen,
                    all_fen=facts.amount_fen)
+    if facts.failed_fen:
+        yield made("a refund of {part_fen} failed, no money went back", part_fen=facts.failed_fen)
     for refund in facts.open_refunds:
-        if refund.is_unknown:
+        if refund.way == "stuck":
+            yield made("a refund of {part_fen} could not reach the buyer's account",
+                       part_fen=refund.amount_fen)
+        elif refund.way == "accepted":
+            yield made("a refund of {part_fen} was accepted and is not proven yet",
+                       part_fen=refund.amount_fen)
+        elif refund.is_unknown:
             yield made("whether {part_fen} more were given back is not known",
                        part_fen=refund.amount_fen)
         else:
@@ -276,6 +292,10 @@ def _last_try(facts: Facts, state: State) -> Iterator[Clause]:
 
 def _action(facts: Facts, state: State) -> Action:
     """One thing, the most pressing first; money moves only where it is proven to be owed."""
+    if any(refund.way == "stuck" for refund in facts.open_refunds):
+        return Action("handle", made(
+            "Handle the refund on the channel's merchant platform; do not refund it another way."
+        ))
     if any(refund.is_unknown for refund in facts.open_refunds):
         return Action("ask_refund", made(
             "Ask about the refund until it is certain; do not make another."
@@ -314,6 +334,8 @@ def _about_money(facts: Facts) -> Action:
         return Action("refund", made("If the buyer meant to pay once, refund one of the two."))
     if facts.open_refunds:
         return Action("wait", made("Wait for the refund that is asked for."))
+    if facts.failed_fen > facts.refunded_fen:
+        return Action("refund", made("If the failed refund is still owed, make it again."))
     if facts.is_late:
         return Action("refund", made("Deliver the goods or refund it: the order had ended."))
     if facts.billed_on is None:

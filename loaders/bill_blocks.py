@@ -7,7 +7,7 @@ odd row line by line.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import duckdb
@@ -22,7 +22,7 @@ from loaders.bill_columns import (
     row_count,
     unprefixed,
 )
-from loaders.channels.protocol import Channel
+from loaders.channels.protocol import NOT_BACK, BillField, Channel
 from loaders.files import Content
 from loaders.privacy import HINT, holds_card, mask_personal
 from loaders.records import EARLIEST, LATEST, BillFrame, Reject
@@ -181,18 +181,30 @@ def _typed_copy(
         for place in found
         if place.item.required and place.item.type != "text"
     ]
-    kinds = " ".join(
+    kind_words = " ".join(
         f"when '{text}' then '{ours}'" for text, ours in channel.bills.KINDS[frame.kind].items()
     )
+    kind = _kind(f"case type {kind_words} else 'other' end", all_fields)
     numbered = "cast(line as bigint)" if is_numbered else f"row_number() over () + {line - 1}"
     return (
         f"copy (select {numbered} as line, {', '.join(typed)},"
-        f" case type {kinds} else 'other' end as kind,"
+        f" {kind} as kind,"
         f" case {' '.join(problems)} end as problem,"
         f" {_billed_on(frame, offset)} as billed_on"
         f" from read_csv('{text}', header = false, delim = '{delimiter}', quote = '',"
         f" escape = '', auto_detect = false, columns = {{{shape}}}, max_line_size = 262144)"
         f") to '{target}' (format parquet)"
+    )
+
+
+def _kind(kind: str, fields: Sequence[BillField]) -> str:
+    """The SQL of a row's kind; that of a refund tells if no money came back by it."""
+    if all(item.name != "refund_state" for item in fields):
+        return kind
+    not_back = ", ".join(f"'{state}'" for state in NOT_BACK)
+    return (
+        f"case when {kind} = 'refund' and refund_state in ({not_back})"
+        f" then 'refund_' || refund_state else {kind} end"
     )
 
 
@@ -237,6 +249,9 @@ def _typed(place: Place, offset_s: int) -> str:
     item, cell = place.item, _cell(place)
     if item.type == "text":
         text = f"nullif(trim({cell}), '')"
+        if item.words:
+            words = " ".join(f"when '{theirs}' then '{ours}'" for theirs, ours in item.words)
+            return f"case when {text} is not null then case {text} {words} else 'other' end end"
         return f"nullif({text}, '{item.absent}')" if item.absent else text
     if item.type == "time":
         at = f"try_cast(trim({cell}) as timestamp)"

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
-from loaders.channels.protocol import BillField, Case, Channel
+from loaders.channels.protocol import NOT_BACK, BillField, Case, Channel
 from loaders.columns import column, texts, whole_numbers
 from loaders.privacy import HINT, holds_card, mask_personal
 from loaders.records import EARLIEST, LATEST, BillFrame
@@ -121,7 +121,9 @@ def _typed(
             local_time = cell
         made = _field(item, cell, codec, channel.bills.TIME_OFFSET_S)
         columns[item.name] = _masked(made, cards) if item.name in FREE_TEXT else made
-    columns["kind"] = _kinds(columns["type"], channel.bills.KINDS[frame.kind])
+    columns["kind"] = _kinds(
+        columns["type"], channel.bills.KINDS[frame.kind], columns.get("refund_state")
+    )
     columns["problem"] = pa.nulls(cells.num_rows, pa.string())
     columns["billed_on"] = (
         pc.cast(local_time, pa.date32())
@@ -281,7 +283,8 @@ def _field(item: BillField, cell: pa.Array, codec: str, offset_s: int) -> pa.Arr
     if item.type == "text":
         if item.absent:
             cell = _without(cell, item.absent)
-        return _text(cell, codec, item.absent, is_coded=item.name in FREE_TEXT)
+        made = _text(cell, codec, item.absent, is_coded=item.name in FREE_TEXT)
+        return _worded(made, dict(item.words)) if item.words else made
     if item.type != "time":
         return cell
     return _shifted(cell, offset_s * 1_000_000)
@@ -340,10 +343,28 @@ def _text(cell: pa.Array, codec: str, absent: str, *, is_coded: bool) -> pa.Arra
     return pa.DictionaryArray.from_arrays(coded.indices, texts(found))
 
 
-def _kinds(types: pa.Array, kinds: Mapping[str, str]) -> pa.Array:
+def _worded(cell: pa.Array, words: Mapping[str, str]) -> pa.Array:
+    """The channel's texts in our words."""
+    coded = cell if isinstance(cell, pa.DictionaryArray) else pc.dictionary_encode(cell)
+    named = [words.get(text, "other") for text in coded.dictionary.to_pylist()]
+    return pa.DictionaryArray.from_arrays(coded.indices, texts(named))
+
+
+def _kinds(
+    types: pa.Array, kinds: Mapping[str, str], states: pa.Array | None
+) -> pa.Array:
     if not isinstance(types, pa.DictionaryArray):
         types = pc.dictionary_encode(types)
     names = [kinds.get(text, "other") for text in types.dictionary.to_pylist()]
     if types.null_count:
         raise _OddBlock
-    return pa.DictionaryArray.from_arrays(types.indices, texts(names))
+    found = pa.DictionaryArray.from_arrays(types.indices, texts(names))
+    if not isinstance(states, pa.DictionaryArray):
+        return found
+    if not set(NOT_BACK) & set(states.dictionary.to_pylist()):
+        return found
+    plain, told = pc.cast(found, pa.string()), pc.cast(states, pa.string())
+    for state in NOT_BACK:
+        is_so = pc.and_(pc.equal(plain, "refund"), pc.fill_null(pc.equal(told, state), False))
+        plain = pc.if_else(is_so, f"refund_{state}", plain)
+    return pc.dictionary_encode(plain)

@@ -239,7 +239,10 @@ def _tell(report: FileReport, loads: Sequence[Load]) -> None:
         report.template = "A full payment card number was masked in {count} lines; the first is {line}."
         report.values = {"count": report.cards, "line": first_card}
     elif report.status == "superseded":
-        report.template = "A newer export of the same days is loaded already; this one changes nothing."
+        report.template = (
+            "A newer export of the same days, or one with all of their rows, is loaded already; this"
+            " one changes nothing."
+        )
 
 
 def _stage(

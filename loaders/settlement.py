@@ -6,13 +6,14 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
 from loaders.bill_blocks import Block, BlockReader
-from loaders.channels.protocol import RESAVED, Channel
+from loaders.channels.protocol import NOT_BACK, RESAVED, Channel
 from loaders.errors import RefusedInput
 from loaders.files import Content
 from loaders.records import BillFrame, Reject
@@ -24,15 +25,36 @@ TABLES = {"trade_bill": "trade_lines", "account_bill": "account_log"}
 _FEN = 1_000
 _MORE_SUMS = (
     ", count(*) as rows_count"
-    ", coalesce(sum(receipt_fen) filter (where kind <> 'refund'), 0) as gross_fen"
-    ", coalesce(sum(order_fen) filter (where kind <> 'refund'), 0) as ordered_fen"
+    ", coalesce(sum(receipt_fen) filter (where kind not like 'refund%'), 0) as gross_fen"
+    ", coalesce(sum(order_fen) filter (where kind not like 'refund%'), 0) as ordered_fen"
     ", coalesce(sum(order_fen) filter (where kind = 'refund'), 0) as returned_fen"
-    ", coalesce(sum(service_fen) * 1000, 0)::bigint as service_thousandths"
+    ", coalesce(sum(service_fen) filter (where kind not in ('refund_closed', 'refund_stuck')) * 1000,"
+    " 0)::bigint as service_thousandths"
+)
+_NOT_BACK_SUMS = "".join(
+    f", coalesce(sum({amount}) filter (where kind = 'refund_{state}'), 0)::bigint as {total}_{state}"
+    for total, amount in (
+        ("refund_fen", "receipt_fen"), ("returned_fen", "order_fen"),
+        ("service_thousandths", "service_fen * 1000"),
+    )
+    for state in NOT_BACK
 )
 _MISMATCH = (
     "The bill's total of {total} says {stated}, its rows give {counted}. The file is damaged or"
     " edited; download it again."
 )
+
+
+_TOTAL_NAMES = {
+    "rows": "笔数", "rows_count": "总交易单数", "gross_fen": "应结订单总金额",
+    "ordered_fen": "订单总金额", "refund_fen": "退款总金额", "returned_fen": "申请退款总金额",
+    "service_thousandths": "手续费总金额",
+    "payment_count": "交易合计笔数", "payment_fen": "交易合计金额", "refund_count": "退款合计笔数",
+    "income_count": "收入笔数", "income_fen": "收入金额", "expense_count": "支出笔数",
+    "expense_fen": "支出金额",
+}
+"""What the channels call their totals: so a person finds them in the file."""
+_DECIMALS = {"fen": 2, "thousandths": 5}
 
 
 def stage(
@@ -153,7 +175,7 @@ def _count(
             f", count(*) filter (where kind = '{name}') as {name}_count,"
             f" coalesce(sum(receipt_fen) filter (where kind = '{name}'), 0) as {name}_fen"
             for name in ("payment", "refund")
-        ) + _MORE_SUMS
+        ) + _MORE_SUMS + _NOT_BACK_SUMS
     else:
         sums = (
             ", count(*) filter (where income_fen <> 0 or expense_fen is null) as income_count"
@@ -183,14 +205,30 @@ def _check(stated: dict[str, int], counted: dict[str, int], rejected: int) -> No
         says, gives = sum(stated[name] for name in rows), rejected
         gives += sum(counted.get(name, 0) for name in rows)
         if says != gives:
-            raise RefusedInput(_MISMATCH, total="rows", stated=says, counted=gives)
+            raise _mismatch("rows", says, gives)
         return
     for name, value in stated.items():
-        found = counted.get(name, 0)
+        found = _readings(name, counted)
         if name.endswith("_thousandths") and value % _FEN == 0:
-            found = (found + _FEN // 2) // _FEN * _FEN
-        if value != found and not (name == "expense_fen" and abs(value) == abs(found)):
-            raise RefusedInput(_MISMATCH, total=name, stated=value, counted=found)
+            found = [(amount + _FEN // 2) // _FEN * _FEN for amount in found]
+        if value not in found and not (name == "expense_fen" and abs(value) == abs(found[0])):
+            raise _mismatch(name, value, found[0])
+
+
+def _mismatch(name: str, stated: int, counted: int) -> RefusedInput:
+    """The refusal, with the total's name and amounts as the bill writes them."""
+    decimals = _DECIMALS.get(name.rsplit("_", 1)[-1], 0)
+    sign = -1 if stated < 0 else 1
+    says, gives = (str(Decimal(sign * value).scaleb(-decimals)) for value in (stated, counted))
+    return RefusedInput(_MISMATCH, total=_TOTAL_NAMES.get(name, name), stated=says, counted=gives)
+
+
+def _readings(name: str, counted: dict[str, int]) -> list[int]:
+    """What a total may come to: whether it has the refunds that gave nothing back is not published."""
+    sums = [counted.get(name, 0)]
+    for state in NOT_BACK:
+        sums += [total + counted.get(f"{name}_{state}", 0) for total in sums]
+    return sums
 
 
 def _place(connection: duckdb.DuckDBPyConnection, staged: Staged) -> None:
@@ -205,7 +243,10 @@ def _place(connection: duckdb.DuckDBPyConnection, staged: Staged) -> None:
     if load.first_day is None and rows:
         load.first_day, load.last_day = min(rows)[0], max(rows)[0]
     if load.first_day is None or load.last_day is None:
-        raise RefusedInput("The bill names no day and has no row, so it says nothing.")
+        raise RefusedInput(
+            "The bill names no day and has no row, so it says nothing. Give it the name with which it"
+            " was downloaded, if that has the day."
+        )
     for day, count in rows:
         if not load.first_day <= day <= load.last_day:
             raise RefusedInput(

@@ -37,6 +37,7 @@ _FLOW_HEADER = (
     "记账时间,微信支付业务单号,资金流水单号,业务名称,业务类型,收支类型,收支金额(元),账户结余(元),"
     "资金变更提交申请人,备注,业务凭证号"
 )
+_PROVEN: Mapping[str, str] = {}
 _FLOW_SUMMARY = "资金流水总笔数,收入笔数,收入金额,支出笔数,支出金额"
 
 
@@ -45,7 +46,7 @@ def transaction_id(order: Order) -> str:
     return f"42000{order.created_at:%Y%m%d}{order.number:015d}"
 
 
-def _cells(line: Line) -> dict[str, str]:
+def _cells(line: Line, states: Mapping[str, str]) -> dict[str, str]:
     """A bill row by column."""
     order, refund = line.order, line.refund
     amount = yuan(abs(line.amount_fen))
@@ -60,20 +61,26 @@ def _cells(line: Line) -> dict[str, str]:
         "微信退款单号": f"50300{refund.number[1:]:0>23}" if refund else "0",
         "商户退款单号": refund.number if refund else "0", "退款金额": back,
         "充值券退款金额": "0.00", "企业红包退款金额": "0.00",
-        "退款类型": "ORIGINAL" if refund else "", "退款状态": "SUCCESS" if refund else "",
+        "退款类型": "ORIGINAL" if refund else "",
+        "退款状态": states.get(refund.number, "SUCCESS") if refund else "",
         "商品名称": order.items[0][1], "商户数据包": "", "手续费": f"{yuan(line.fee_fen)}000",
         "费率": "0.60%", "订单金额": paid, "申请退款金额": back, "费率备注": "",
     }
 
 
-def trade_bill(lines: Sequence[Line], kind: str = "ALL") -> bytes:
-    """交易账单 as the channel writes it: BOM, CRLF, a backtick before each cell, two summary rows."""
+def trade_bill(
+    lines: Sequence[Line], kind: str = "ALL", states: Mapping[str, str] = _PROVEN
+) -> bytes:
+    """交易账单 as the channel writes it: BOM, CRLF, a backtick before each cell, two summary rows.
+
+    `states` are the refunds' 退款状态 by number, where not SUCCESS.
+    """
     wanted = [
         line for line in lines if kind in ("ALL", "LEGACY") or bool(line.refund) == (kind == "REFUND")
     ]
     rows = []
     for line in wanted:
-        cells = _cells(line)
+        cells = _cells(line, states)
         if kind == "REFUND":
             assert line.order.paid_at is not None
             cells |= {"退款申请时间": cells["交易时间"], "退款成功时间": cells["交易时间"],

@@ -38,7 +38,7 @@ shares as (
         and billed_on between $first_hour::date and $last_hour::date
     union all
     select 'account_bill', channel, billed_on, 0, 0, 0,
-        if(kind in ('payment', 'refund', 'fee', 'split'), 0, fen), 0, 0, fen
+        if(kind in ('payment', 'refund', 'refund_closed', 'fee', 'split'), 0, fen), 0, 0, fen
     from (
         select *, coalesce(income_fen, 0) - abs(coalesce(expense_fen, 0)) as fen
         from lake.account_lines

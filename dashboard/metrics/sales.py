@@ -27,11 +27,12 @@ def _answer(asked: Asked) -> list[Row]:
 METRIC = Metric(
     name="sales",
     title="Sales",
-    version=1,
+    version=2,
     definition=(
         "Orders on the day they were created; payments and their amount on the day the channel says"
-        " they were paid; refunds on their own day. Buyers are those who paid. The average is the"
-        " paid amount ÷ payments, to the whole fen."
+        " they were paid; refunds on their own day, from when the channel accepted them; those"
+        " that failed or got stuck are none. Buyers are those who paid. The average is the paid amount ÷"
+        " payments, to the whole fen."
     ),
     needs=(("notification_log", "trade_bill"), ("checkout_log",)),
     fields=(

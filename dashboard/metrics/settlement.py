@@ -25,9 +25,10 @@ def number(fen: Decimal) -> int | float:
 METRIC = Metric(
     name="settlement",
     title="Settlement",
-    version=1,
+    version=2,
     definition=(
-        "By the bill's day. Gross: what buyers' payments bring before fees. Refunded: given back."
+        "By the bill's day. Gross: what buyers' payments bring before fees. Refunded: given back,"
+        " or accepted and off the account; not what the bill has as failed or stuck."
         " Fee: what the channel charges, less fees given back. Net = gross − refunded − fee. Where a"
         " trade bill and an account bill cover the day, gross and refunds come from the trade bill"
         " and fees from the account bill; never from both."

@@ -22,7 +22,7 @@ def _answer(asked: Asked) -> list[Row]:
 METRIC = Metric(
     name="waterfall",
     title="From gross to net",
-    version=1,
+    version=2,
     definition=(
         "By the bill's day. Ordered − discounts the shop bears = gross; gross − refunded − fees −"
         " splits = net. Withdrawn: paid out of the account, part of no day's net. Where both bills"

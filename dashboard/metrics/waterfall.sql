@@ -18,8 +18,10 @@ trade_side as (
             as ordered_fen,
         sum(receipt_fen) filter (where kind = 'payment') as gross_fen,
         sum(abs(receipt_fen)) filter (where kind = 'refund') as refunded_fen,
-        sum(if(kind = 'refund', -abs(service_fen), abs(service_fen))) as fee_fen,
-        sum(if(kind = 'refund', -abs(split_fen), abs(split_fen))) as split_fen
+        sum(if(kind = 'refund', -abs(service_fen), abs(service_fen)))
+            filter (where kind not in ('refund_closed', 'refund_stuck')) as fee_fen,
+        sum(if(kind = 'refund', -abs(split_fen), abs(split_fen)))
+            filter (where kind not in ('refund_closed', 'refund_stuck')) as split_fen
     from lake.settlement_lines
     where billed_on between $first_hour::date and $last_hour::date
     group by all
@@ -28,7 +30,8 @@ account_side as (
     select
         billed_on as day, channel, account,
         sum(income_fen) filter (where kind = 'payment') as gross_fen,
-        sum(abs(expense_fen)) filter (where kind = 'refund') as refunded_fen,
+        sum(abs(coalesce(expense_fen, 0)) - coalesce(income_fen, 0))
+            filter (where kind in ('refund', 'refund_closed')) as refunded_fen,
         sum(abs(coalesce(expense_fen, 0)) - coalesce(income_fen, 0))
             filter (where kind = 'fee') as fee_fen,
         sum(abs(coalesce(expense_fen, 0)) - coalesce(income_fen, 0))

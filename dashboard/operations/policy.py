@@ -36,7 +36,11 @@ _NUMBER = re.compile(r"[0-9A-Za-z_-]{1,64}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A paid order, and its refunds of bills and notifications: fen by number."""
+    """A paid order, and its refunds of bills and notifications: fen by number.
+
+    `refunds` are proven; `on_their_way` are accepted, or stuck on the way to the buyer (D13), and
+    maps to the fen and to when that was said.
+    """
 
     channel: str
     order_no: str
@@ -45,6 +49,7 @@ class Order:
     amount_fen: int
     paid_at: datetime | None
     refunds: Mapping[str, int] = field(default_factory=dict)
+    on_their_way: Mapping[str, tuple[int, datetime | None]] = field(default_factory=dict)
     cancelling_fen: int = 0
     """What a cancellation of unknown outcome may yet give back."""
 
@@ -75,7 +80,14 @@ class LakeBooks:
         if not row or row["amount_fen"] is None:
             return None
         back = self._reader.rows(_REFUNDS, key)
-        return Order(**row, refunds={item["refund_no"]: item["amount_fen"] for item in back})
+        return Order(
+            **row,
+            refunds={item["refund_no"]: item["fen"] for item in back if item["is_proven"]},
+            on_their_way={
+                item["refund_no"]: (item["fen"], item["said_at"])
+                for item in back if not item["is_proven"]
+            },
+        )
 
     def find(self, identifier: str) -> list[tuple[str, str]]:
         """Channel and number of the orders with this id of any kind."""
@@ -93,12 +105,17 @@ where
     and home_day between list_min($days) and list_max($days)
 """
 _REFUNDS = """
-select refund_no, sum(amount_fen)::bigint as amount_fen
+select
+    refund_no,
+    coalesce(state, 'done') = 'done' as is_proven,
+    sum(coalesce(amount_fen, asked_fen, 0))::bigint as fen,
+    max(accepted_at) as said_at
 from lake.refund
 where
     channel = $channel and order_no = $order_no
     and home_day between list_min($days) and list_max($days)
-group by refund_no
+    and coalesce(state, 'done') <> 'closed'
+group by all
 """
 
 
@@ -181,7 +198,15 @@ def totals(order: Order, refunds: Sequence[Refund]) -> tuple[int, int]:
             proven[refund.refund_no] = max(refund.amount_fen, proven.get(refund.refund_no, 0))
         else:
             aside += refund.amount_fen
+    settled = {*proven, *(item.refund_no for item in refunds if _is_last_word(item, order))}
+    aside += sum(fen for number, (fen, _) in order.on_their_way.items() if number not in settled)
     return sum(proven.values()), aside
+
+
+def _is_last_word(refund: Refund, order: Order) -> bool:
+    """True unless the ledger knew of no such refund when the channel said that it is on its way."""
+    said_at = order.on_their_way.get(refund.refund_no, (0, None))[1]
+    return refund.state != "refused" or said_at is None or refund.updated_at > said_at
 
 
 def unapproved(refunds: Sequence[Refund]) -> int:
@@ -210,7 +235,8 @@ def standing(
     ends = order.paid_at + window if order.paid_at else None
     soonest = next_at(order.channel, refunds, at)
     bound = approval_above(rules, person)
-    count = len({*order.refunds, *(item.refund_no for item in refunds if item.state != "refused")})
+    own = {item.refund_no for item in refunds if item.state != "refused"}
+    count = len({*order.refunds, *order.on_their_way} | own)
     allowed = limits.most_refunds
     return Standing(
         amount_fen=order.amount_fen,

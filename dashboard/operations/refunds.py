@@ -117,7 +117,7 @@ class Refunds:
             known = refund_rows.find(connection, wished.refund_no)
             if known is not None:
                 return _same(known, wished), False
-            if wished.refund_no in order.refunds:
+            if wished.refund_no in order.refunds or wished.refund_no in order.on_their_way:
                 raise RefusedInput("A refund under this number was made already, outside of mdash.")
             at = now()
             found = self._standing(connection, person, order, at)

@@ -55,7 +55,8 @@ class BillField:
 
     `absent` is what the channel writes where there is nothing. In rows that `case` picks the field
     is read from the case's column, if this set of columns has it. Negated are amounts whose sign
-    the channel writes the other way: ours is negative for what the shop pays.
+    the channel writes the other way: ours is negative for what the shop pays. `words` are the
+    channel's texts in ours; any other text is `other`.
     """
 
     name: str
@@ -65,6 +66,12 @@ class BillField:
     absent: str = ""
     is_negated: bool = False
     case: Case | None = None
+    words: tuple[tuple[str, str], ...] = ()
+
+
+NOT_BACK = ("closed", "stuck")
+"""States of a bill's refund whose money did not reach the buyer: its kind is `refund_closed` or
+`refund_stuck`, which no sum of refunds counts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,7 +123,7 @@ def _claim_days(warehouse: Warehouse, item: Staged) -> str | None:
     if had:
         load.status = "replaced" if won else "superseded"
     if load.kind != "trade_bill":
-        return None
+        return _closed_in(warehouse, item)
     keys = (
         "select order_no, shop_day(coalesce(created_at, finished_at)) as hint_day,"
         f" kind = 'payment' as is_payment_line from read_parquet({_paths(item)})"
@@ -139,6 +139,24 @@ def _claim_days(warehouse: Warehouse, item: Staged) -> str | None:
         )
         keys = f"{keys} union all {displaced}" if keys else displaced
     return keys
+
+
+def _closed_in(warehouse: Warehouse, item: Staged) -> str | None:
+    """The query of the orders of which a fund flow says that a refund was closed."""
+    lines = f"read_parquet({_paths(item)})"
+    if not item.parts or not warehouse.execute(
+        f"select 1 from {lines} where kind = 'refund_closed' limit 1"
+    ).fetchone():
+        return None
+    return _closed_orders(f"{lines} where problem is null and kind = 'refund_closed'")
+
+
+def _closed_orders(lines: str) -> str:
+    """Orders of the refunds whose closing these rows of a fund flow are."""
+    return (
+        "select order_no, home_day as hint_day, false as is_payment_line from lake.trade_lines"
+        f" where refund_no in (select order_no from {lines})"
+    )
 
 
 def _paths(item: Staged) -> str:
@@ -413,6 +431,10 @@ def _reject_table(load: Load) -> pa.Table:
 
 def _orders_of(kind: str, table: str, load_id: int) -> str:
     """Orders a load speaks of, and those of the exports whose days it took over."""
+    if kind == "account_bill":
+        return _closed_orders(
+            f"lake.{table} where kind = 'refund_closed' and load_id = {load_id}"
+        )
     own = (
         "select order_no, home_day as hint_day, false as is_payment_line"
         f" from lake.{table} where load_id = {load_id}"
@@ -441,8 +463,7 @@ def undo(warehouse: Warehouse, load_id: int) -> int:
     table = BILL_TABLES.get(kind) or LOG_TABLES[kind]
     with warehouse.transaction(f"undo load {load_id} {file}"):
         run = warehouse.execute
-        if kind != "account_bill":
-            warehouse.assign_homes(_orders_of(kind, table, load_id))
+        warehouse.assign_homes(_orders_of(kind, table, load_id))
         run("update lake.loads set status = 'undone' where load_id = ?", [load_id])
         partial = run(
             "select count(*) from lake.loads where kind = ? and load_id > ? and duplicates > 0"
@@ -455,8 +476,7 @@ def undo(warehouse: Warehouse, load_id: int) -> int:
             [kind, load_id],
         )
         run(f"delete from lake.{table} where load_id = {load_id}")
-        if kind != "account_bill":
-            warehouse.merge_models()
+        warehouse.merge_models()
         if kind in BILL_TABLES:
             warehouse.settle_days(
                 f"select channel, account, kind, day from lake.bill_days where load_id = {load_id}"

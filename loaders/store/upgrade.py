@@ -24,6 +24,10 @@ _ADDED = (
     ("refund", "told_fen", "bigint"),
     ("trade_lines", "currency", "varchar"),
     ("buyer_histories", "last_at", "timestamp"),
+    ("trade_lines", "refund_state", "varchar"),
+    ("refund", "state", "varchar"),
+    ("refund", "asked_fen", "bigint"),
+    ("refund", "accepted_at", "timestamp"),
 )
 """Columns that tables have been given since they were first made."""
 

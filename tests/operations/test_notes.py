@@ -73,7 +73,7 @@ def test_a_changed_definition_is_marked_and_the_first_one_is_not(
         connection.execute(insert(METRIC_VERSIONS).values(
             metric="new", version=7, first_seen_at=datetime(2026, 1, 1)))
     [mark] = timeline(ledger, reader, *far)
-    assert (mark.kind, mark.values) == ("definition", {"metric": "sales", "version": 1})
+    assert (mark.kind, mark.values) == ("definition", {"metric": "sales", "version": 2})
 
 
 def test_everything_worth_marking_comes_in_time_order(ledger: Ledger, sample: Sample) -> None:

@@ -156,10 +156,15 @@ def test_line_ends_and_the_length_of_the_reserve_do_not_matter(
     assert (report["status"], report["rows"], report["rejected"]) == ("loaded", 4, 0)
 
 
-def test_a_line_that_is_not_laid_out_so_is_rejected_alone(mdash: Mdash, tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_first", [False, True])
+def test_a_line_that_is_not_laid_out_so_is_rejected_alone(
+    is_first: bool, mdash: Mdash, tmp_path: Path
+) -> None:
     lines = zm(day_lines()).split(b"\r\n")
     lines[1] = lines[1][:40] + lines[1][42:]
     lines[2] = lines[2].replace(b"0503225900", b"0230225900")
+    if is_first:
+        lines = [lines[1], lines[0], *lines[2:]]
     report = load(mdash, tmp_path / name_of(DAY), b"\r\n".join(lines))
     assert (report["status"], report["rows"], report["rejected"]) == ("loaded", 2, 2)
     assert report["exit"] == 3

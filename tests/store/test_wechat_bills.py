@@ -198,12 +198,29 @@ WRONG: dict[str, tuple[bytes, str]] = {
     "cut in a row": (bill()[:900], "cut off"),
     "cut at a row's end": (b"\r\n".join(bill().split(b"\r\n")[:4]) + b"\r\n", "cut off"),
     "cut in the summary": (bill().rsplit(b"\r\n", 2)[0] + b"\r\n", "cut off"),
-    "a row lost": (b"\r\n".join(bill().split(b"\r\n")[:2] + bill().split(b"\r\n")[3:]), "rows_count"),
-    "wrong amount": (bill().replace(b"`60.00,`4.00", b"`61.00,`4.00"), "gross_fen"),
-    "wrong fee": (bill().replace(b"`0.34000", b"`0.35000"), "service_thousandths"),
-    "wrong refund": (bill().replace(b"`60.00,`4.00", b"`60.00,`4.01"), "refund_fen"),
+    "a row lost": (
+        b"\r\n".join(bill().split(b"\r\n")[:2] + bill().split(b"\r\n")[3:]),
+        "总交易单数 says 7, its rows give 6",
+    ),
+    "wrong amount": (
+        bill().replace(b"`60.00,`4.00", b"`61.00,`4.00"),
+        "应结订单总金额 says 61.00, its rows give 60.00",
+    ),
+    "wrong fee": (bill().replace(b"`0.34000", b"`0.35000"), "手续费总金额 says 0.35000"),
+    "wrong refund": (bill().replace(b"`60.00,`4.00", b"`60.00,`4.01"), "退款总金额 says 4.01"),
     "summary of words": (bill().replace(b"`60.00,`4.00", b"`many,`4.00"), "no number"),
-    "wrong fund flow": (fund_flow(lines()).replace(b"`60.02", b"`60.03"), "income_fen"),
+    "wrong fund flow": (fund_flow(lines()).replace(b"`60.02", b"`60.03"), "收入金额 says 60.03"),
+    "two in one": (bill() + bill().replace(MCHID.encode(), b"1900000110"), "several bills"),
+    "quoted by a spreadsheet": (
+        "\r\n".join(
+            ",".join(f'"{cell}"' for cell in row.split(","))
+            for row in bill().decode("utf-8-sig").split("\r\n")
+        ).encode(), "Excel",
+    ),
+    "an error of v2 and its text": (
+        b"<xml><return_code><![CDATA[FAIL]]></return_code><return_msg><![CDATA[invalid bill_date]]>"
+        b"</return_msg><error_code><![CDATA[20001]]></error_code></xml>", "20001 invalid bill_date",
+    ),
     "saved by Excel": (bill().replace(b"2026-05-03 00", b"2026/5/3 00"), "Excel"),
     "personal": (
         "\ufeff微信支付账单明细,,,,,,,,\r\n微信昵称：[某],,,,,,,,\r\n".encode(), "personal",

@@ -94,12 +94,21 @@ def encoding(sample: Sample) -> str:
 
 
 def recognises(sample: Sample) -> str | None:
-    """The kind of file by the places of the first line's fields; an empty one by its name."""
+    """The kind of file by the places of a line's fields; an empty one by its name.
+
+    Of a file so named the first line may be damaged: the last one tells then.
+    """
+    named = _NAME.search(sample.name)
     if not sample.size:
-        named = _NAME.search(sample.name)
         return _KINDS_OF_NAME[named.group(2)] if named else None
-    line = _first_line(sample)
-    return next((kind for kind in LAYOUTS if cut_line(line, kind) is not None), None)
+    lines = (_first_line(sample), _last_line(sample)) if named else (_first_line(sample),)
+    return next(
+        (kind for line in lines for kind in LAYOUTS if cut_line(line, kind) is not None), None
+    )
+
+
+def _last_line(sample: Sample) -> bytes:
+    return sample.tail.rstrip(b"\r\n").rsplit(b"\n", 1)[-1].rstrip(b"\r")
 
 
 def _first_line(sample: Sample) -> bytes:
@@ -133,8 +142,7 @@ def frame(sample: Sample, kind: str) -> BillFrame:
     account, day, _ = identity(sample)
     if day is None:
         raise RefusedInput(_NO_DAY)
-    last = sample.tail.rstrip(b"\r\n").rsplit(b"\n", 1)[-1].rstrip(b"\r")
-    if sample.size and cut_line(last, kind) is None:
+    if sample.size and cut_line(_last_line(sample), kind) is None:
         raise RefusedInput(_TRUNCATED)
     return BillFrame(
         kind=kind,

@@ -19,6 +19,13 @@ from loaders.records import EARLIEST, LATEST, BillFrame, Part, Reject
 _BACK = ("REFUND", "REVOKED")
 
 
+_REFUND_STATES = (
+    ("SUCCESS", "done"), ("PROCESSING", "accepted"), ("CHANGE", "stuck"), ("FAIL", "closed"),
+)
+"""退款状态 as of the bill's making in the words of RefundState. PROCESSING is off the shop's account and
+not proven, CHANGE (转入代发) did not reach the buyer, FAIL gave nothing back."""
+
+
 def _in_refunds(*headers: str) -> Case:
     """In rows of refunds the amount stands in another column, and without a sign."""
     return Case("交易状态", _BACK, headers, is_negated=True)
@@ -40,6 +47,7 @@ FIELDS: Mapping[str, Sequence[BillField]] = {
                   case=_in_refunds("退款金额")),
         BillField("voucher_fen", ("代金券金额", "企业红包金额", "代金券或立减优惠金额"), "money"),
         BillField("refund_no", ("商户退款单号",), absent="0"),
+        BillField("refund_state", ("退款状态",), words=_REFUND_STATES),
         BillField("service_fen", ("手续费",), "fee", is_negated=True),
         BillField("note", ("商户数据包",)),
         BillField("currency", ("货币种类",)),
@@ -65,6 +73,7 @@ KINDS: Mapping[str, Mapping[str, str]] = {
     "account_bill": {
         "交易": "payment",
         "退款": "refund",
+        "退款关闭": "refund_closed",
         "扣除交易手续费": "fee",
         "退还交易手续费": "fee",
         "分账": "split",
@@ -137,6 +146,9 @@ _V2_MESSAGE = (
 )
 
 
+_JOINED = "The file holds several bills, one behind the other. Load each as its own file, as downloaded."
+
+
 def encoding(sample: Sample) -> str:
     """UTF-8 as the API sends it, else GB18030, which a manual download may be in."""
     if sample.head.startswith(b"\xef\xbb\xbf"):
@@ -156,6 +168,8 @@ def recognises(sample: Sample) -> str | None:
     for kind, marks in _MARKS.items():
         if columns.issuperset(marks):
             return kind
+        if {column.strip('"') for column in columns}.issuperset(marks):
+            raise RefusedInput(RESAVED)
     return None
 
 
@@ -183,7 +197,7 @@ def _refuse_answers(sample: Sample) -> None:
 
 def _refuse(code: str, why: str) -> None:
     said = f"{code} {why}".upper().replace("_", " ")
-    shown = code[:60] or "?"
+    shown = (code if why in ("", code) else f"{code} {why}")[:60] or "?"
     if "NO BILL EXIST" in said or "NO STATEMENT EXIST" in said or code == "20002":
         raise RefusedInput(_NO_TRADES, code=shown)
     if "CREATING" in said:
@@ -282,6 +296,8 @@ def _summary(sample: Sample, codec: str, kind: str) -> tuple[int, Mapping[str, s
     lines = _text(sample.tail[at:], codec).split("\n")
     if not at or len(lines) < 2:
         raise RefusedInput(_TRUNCATED)
+    if b"\n" + mark in sample.tail[: at - 1]:
+        raise RefusedInput(_JOINED)
     columns = _columns(lines[0])
     values = _cells(lines[1], columns)
     if len(values) < len(columns):

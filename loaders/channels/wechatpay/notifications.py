@@ -13,7 +13,7 @@ from typing import Any
 
 from loaders.channels.protocol import Acknowledgement
 from loaders.channels.wechatpay import codes, signing, verification
-from loaders.errors import BadSignature, ConfigurationError, RefusedInput
+from loaders.errors import BadSignature, ConfigurationError, RefusedInput, UnknownMessage
 from loaders.records import EARLIEST, LATEST, Notification
 
 RETRY_LADDER_S = (
@@ -71,7 +71,8 @@ def read(
 ) -> Notification:
     """One notification from its body as received and its headers (names in lower case).
 
-    Raises BadSignature, or RefusedInput if unreadable.
+    Raises BadSignature, UnknownMessage if it is genuine but not one that is read, or RefusedInput
+    for what may be readable when it comes again.
     """
     if not isinstance(message, str):
         raise BadSignature(
@@ -96,7 +97,7 @@ def resource(envelope: Mapping[str, Any], keys: Keys) -> dict[str, Any]:
     """The decrypted object of a message. Raises RefusedInput."""
     sealed = envelope.get("resource")
     if not isinstance(sealed, dict) or sealed.get("algorithm") != "AEAD_AES_256_GCM":
-        raise RefusedInput(_NOT_PAYMENT)
+        raise UnknownMessage(_NOT_PAYMENT)
     parts = [str(sealed.get(name) or "") for name in ("ciphertext", "nonce", "associated_data")]
     try:
         plain = signing.decrypt(parts[0], parts[1], parts[2], keys.api_key).decode("utf-8")
@@ -117,9 +118,9 @@ def _object(text: str) -> dict[str, Any]:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise RefusedInput(_DAMAGED) from error
+        raise UnknownMessage(_DAMAGED) from error
     if not isinstance(found, dict):
-        raise RefusedInput(_DAMAGED)
+        raise UnknownMessage(_DAMAGED)
     return found
 
 
@@ -131,7 +132,7 @@ def _record(envelope: Mapping[str, Any], told: Mapping[str, Any], keys: Keys) ->
     if not order_no or not notify_id or state is None or not (
         is_refund or event.startswith("TRANSACTION.")
     ):
-        raise RefusedInput(_NOT_PAYMENT)
+        raise UnknownMessage(_NOT_PAYMENT)
     is_paid = not is_refund and state in codes.PAID_STATES
     is_back = is_refund and state == "SUCCESS"
     at = _instant(told, "success_time")
@@ -145,7 +146,7 @@ def _record(envelope: Mapping[str, Any], told: Mapping[str, Any], keys: Keys) ->
         is_closed=not is_refund and state in codes.CLOSED_STATES,
         amount_fen=_fen(told, "total"),
         refunded_total_fen=None,
-        refund_fen=_fen(told, "refund") if is_back else None,
+        refund_fen=_fen(told, "refund") if is_refund else None,
         refund_no=_text(told, "out_refund_no"),
         created_at=None,
         paid_at=at if is_paid else None,
@@ -184,7 +185,7 @@ def _fen(told: Mapping[str, Any], name: str) -> int | None:
         return None
     value = amount[name]
     if type(value) is not int or not 0 <= value < 10**15 or amount.get("currency", "CNY") != "CNY":
-        raise RefusedInput("The message's {field} is not an amount.", field=name)
+        raise UnknownMessage("The message's {field} is not an amount.", field=name)
     return int(value)
 
 
@@ -198,9 +199,9 @@ def _instant(fields: Mapping[str, Any], name: str) -> datetime | None:
         offset = at.utcoffset()
         at = at.replace(tzinfo=None) - (timedelta(hours=8) if offset is None else offset)
     except (ValueError, OverflowError) as error:
-        raise RefusedInput("The message's {field} is not a time.", field=name) from error
+        raise UnknownMessage("The message's {field} is not a time.", field=name) from error
     if not EARLIEST <= at <= LATEST:
-        raise RefusedInput("The message's {field} is not a time.", field=name)
+        raise UnknownMessage("The message's {field} is not a time.", field=name)
     return at
 
 

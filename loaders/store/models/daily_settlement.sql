@@ -9,7 +9,8 @@ trade_sums as (
         store,
         sum(receipt_fen) filter (where kind = 'payment') as gross_fen,
         sum(abs(receipt_fen)) filter (where kind = 'refund') as refunded_fen,
-        sum(case when kind = 'refund' then -abs(service_fen) else abs(service_fen) end) as fee_fen,
+        sum(case when kind = 'refund' then -abs(service_fen) else abs(service_fen) end)
+            filter (where kind not in ('refund_closed', 'refund_stuck')) as fee_fen,
         count(*) as lines
     from lake.trade_lines
     where billed_on between getvariable('first_billed') and getvariable('last_billed')
@@ -41,7 +42,8 @@ select
     'account_bill' as kind,
     null as store,
     sum(line.income_fen) filter (where line.kind = 'payment') as gross_fen,
-    sum(abs(line.expense_fen)) filter (where line.kind = 'refund') as refunded_fen,
+    sum(abs(coalesce(line.expense_fen, 0)) - coalesce(line.income_fen, 0))
+        filter (where line.kind in ('refund', 'refund_closed')) as refunded_fen,
     sum(abs(line.expense_fen)) filter (where line.kind = 'fee')
     - coalesce(sum(line.income_fen) filter (where line.kind = 'fee'), 0) as fee_fen,
     count(*) as lines

@@ -12,7 +12,8 @@ select
     line.service_fen,
     line.billed_on,
     line.store,
-    line.refund_no
+    line.refund_no,
+    line.refund_state
 from lake.trade_lines as line
 semi join touched using (order_no)
 semi join lake.current_days as owner

@@ -24,7 +24,7 @@ select
     sum(line.receipt_fen) filter (where line.kind = 'payment') as receipt_fen,
     sum(
         case when line.kind = 'refund' then -abs(line.service_fen) else abs(line.service_fen) end
-    ) as fee_fen,
+    ) filter (where line.kind not in ('refund_closed', 'refund_stuck')) as fee_fen,
     min(line.billed_on) filter (where line.kind = 'payment') as billed_on,
     max(line.store) as store,
     min(line.created_at) filter (where line.kind = 'refund') as refunded_payment_at

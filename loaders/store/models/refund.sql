@@ -1,16 +1,63 @@
 -- One row per channel, order and refund number, for the orders named in `touched`, whose bill rows are `touched_lines`.
+-- `state` is that of RefundState. What is accepted counts as the bill counts it; only what is done is proven;
+-- what is closed or stuck has no amount and no time, but `asked_fen`.
 with
-billed as (
+lines as (
     select
         line.channel,
         line.order_no,
         coalesce(line.refund_no, line.order_no) as refund_no,
-        sum(abs(case when line.order_fen = 0 then line.receipt_fen else line.order_fen end))
-            as amount_fen,
-        min(line.finished_at) as refunded_at,
-        min(line.billed_on) as billed_on
+        coalesce(line.refund_state, 'done') as state,
+        abs(case when line.order_fen = 0 then line.receipt_fen else line.order_fen end) as fen,
+        line.finished_at,
+        line.billed_on
     from touched_lines as line
-    where line.kind = 'refund'
+    where line.kind in ('refund', 'refund_closed', 'refund_stuck')
+),
+later_words as (
+    select
+        log.channel,
+        log.order_no,
+        coalesce(log.refund_no, log.order_no) as refund_no,
+        if(log.status = 'REFUND_CLOSED', 'closed', 'stuck') as state,
+        log.refund_fen as fen,
+        log.received_at as finished_at
+    from lake.deliveries as log
+    semi join touched using (order_no)
+    where
+        log.home_day between getvariable('first_day') and getvariable('last_day')
+        and log.verdict = 'valid'
+        and log.status in ('REFUND_CLOSED', 'REFUND_ABNORMAL')
+    union all
+    select lines.channel, lines.order_no, lines.refund_no, 'closed', null, log.finished_at
+    from lake.account_log as log
+    semi join lake.current_days as owner
+        on log.load_id = owner.load_id and log.account = owner.account
+        and log.billed_on = owner.day and owner.kind = 'account_bill'
+    inner join lines on log.channel = lines.channel and log.order_no = lines.refund_no
+    where
+        log.kind = 'refund_closed'
+        and log.billed_on >= getvariable('first_open')
+        and lines.state <> 'done'
+),
+billed as (
+    -- A line that proves the refund counts, whatever others say; of the rest the latest word does.
+    select
+        channel,
+        order_no,
+        refund_no,
+        if(bool_or(state = 'done'), 'done', arg_max(state, finished_at)) as state,
+        coalesce(
+            sum(fen) filter (where state = 'done'),
+            arg_max(fen, finished_at) filter (where fen is not null)
+        ) as amount_fen,
+        coalesce(
+            min(finished_at) filter (where state = 'done'),
+            max(finished_at) filter (where billed_on is not null),
+            max(finished_at)
+        ) as refunded_at,
+        coalesce(min(billed_on) filter (where state = 'done'), max(billed_on)) as billed_on
+    from (select * from lines union all by name select * from later_words)
     group by all
 ),
 refunded as (
@@ -76,7 +123,17 @@ merged as (
         coalesce(billed.channel, told.channel) as channel,
         coalesce(billed.order_no, told.order_no) as order_no,
         coalesce(billed.refund_no, told.refund_no) as refund_no,
-        coalesce(billed.amount_fen, told.refund_fen) as billed_fen,
+        case
+            when told.channel is not null or billed.state not in ('closed', 'stuck')
+                then coalesce(billed.amount_fen, told.refund_fen)
+        end as billed_fen,
+        billed.amount_fen as asked_fen,
+        case
+            when told.channel is not null or billed.state = 'done' then 'done'
+            when billed.state in ('closed', 'stuck') then billed.state
+            else 'accepted'
+        end as state,
+        if(billed.state <> 'done', billed.refunded_at, null) as accepted_at,
         told.refunded_total_fen,
         told.refund_fen,
         told.channel is not null as is_told,
@@ -144,9 +201,11 @@ select
     counted.order_no,
     counted.refund_no,
     touched.home_day,
-    coalesce(
-        counted.billed_fen, greatest(counted.refunded_total_fen - counted.before_fen, 0)
-    )::bigint as amount_fen,
+    case
+        when counted.state in ('done', 'accepted') then coalesce(
+            counted.billed_fen, greatest(counted.refunded_total_fen - counted.before_fen, 0)
+        )
+    end::bigint as amount_fen,
     case
         when counted.is_told then coalesce(
             counted.refund_fen, greatest(counted.refunded_total_fen - counted.before_fen, 0)
@@ -154,14 +213,21 @@ select
     end::bigint as told_fen,
     orders.ordered_at,
     requested.requested_at,
-    counted.refunded_at,
+    if(counted.state in ('done', 'accepted'), counted.refunded_at, null) as refunded_at,
     counted.notified_at,
     counted.billed_on,
+    counted.state,
+    counted.asked_fen,
+    counted.accepted_at,
     orders.product,
     orders.client,
     coalesce(orders.store, payments.store) as store,
     orders.campaign,
-    date_diff('millisecond', requested.requested_at, counted.refunded_at) as refund_ms
+    if(
+        counted.state = 'done',
+        date_diff('millisecond', requested.requested_at, counted.refunded_at),
+        null
+    ) as refund_ms
 from counted
 inner join touched using (order_no)
 left join orders using (channel, order_no)

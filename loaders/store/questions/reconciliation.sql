@@ -81,11 +81,22 @@ bill_lines as (
         line.billed_on between {first_day} - 3 and {last_day} + 3
         and line.kind in ('payment', 'refund')
 ),
+not_back as (
+    select distinct line.channel, line.account, line.order_no,
+        coalesce(line.refund_no, line.order_no) as refund_no
+    from {lake}trade_lines as line
+    semi join current
+        on line.load_id = current.load_id and line.account = current.account
+        and line.billed_on = current.day and current.kind = 'trade_bill'
+    where
+        line.billed_on between {first_day} - 3 and {last_day} + 3
+        and line.kind in ('refund_closed', 'refund_stuck')
+),
 movements as (
     select
         line.channel,
         line.account,
-        line.kind,
+        if(line.kind = 'refund_closed', 'refund', line.kind) as kind,
         coalesce(line.order_no, line.trade_no) as order_no,
         line.trade_no,
         line.log_no,
@@ -150,14 +161,17 @@ ordered as (
     group by channel, order_no
 ),
 given_back as (
+    -- One that the bill has as accepted belongs to that day, however much later it succeeded.
     select channel, order_no, refund_no, min(moment) as moment, max(told_fen) as fen
     from (
-        select channel, order_no, refund_no, refunded_at as moment, told_fen
+        select
+            channel, order_no, refund_no, coalesce(accepted_at, refunded_at) as moment, told_fen
         from {lake}refund
         where
             (told_fen is not null or notified_at is not null)
             and refunded_at >= {first_day} - 4
-            and refunded_at < {last_day} + 5
+            and coalesce(accepted_at, refunded_at) >= {first_day} - 4
+            and coalesce(accepted_at, refunded_at) < {last_day} + 5
         union all
         select channel, order_no, coalesce(refund_no, order_no), happened_at, null
         from {lake}checkout_log
@@ -185,6 +199,8 @@ alias as (
         select channel, account, trade_no, order_no from bill_lines
         union all
         select channel, account, refund_no, order_no from bill_lines where kind = 'refund'
+        union all
+        select channel, account, refund_no, order_no from not_back
     )
     where order_no is not null
     group by channel, account, number
@@ -413,6 +429,9 @@ known as (
         source.day is not null as has_source,
         fee_gaps.gap_fen as fee_gap_fen,
         ordered.order_no is not null or asked_back.order_no is not null as is_expected,
+        joined.kind = 'refund' and (joined.channel, joined.order_no, joined.refund_no) in (
+            select (channel, order_no, refund_no) from not_back
+        ) as is_not_back,
         bill = 'account_bill' or our_day is not null or (
             exists (
                 from heard
@@ -464,6 +483,7 @@ judged as (
             when is_pair and currency <> 'CNY' then 'currency_mismatch'
             when our_day is null and bill = 'trade_bill' and (has_paired_twin or is_again)
                 then 'duplicate'
+            when bill_day is null and bill = 'trade_bill' and is_not_back then 'status_mismatch'
             when bill_day is null then 'short'
             when our_day is null then 'long'
             else 'fee_mismatch'

@@ -21,7 +21,7 @@ create table if not exists trade_lines (
     merchant_discount_fen bigint, voucher_fen bigint, voucher_name varchar,
     merchant_red_packet_fen bigint, card_fen bigint, refund_no varchar,
     service_fen decimal(18, 3), split_fen decimal(18, 3), note varchar,
-    currency varchar
+    currency varchar, refund_state varchar
 );
 create table if not exists account_log (
     load_id bigint, line bigint, home_day date, channel varchar, account varchar, billed_on date,
@@ -71,7 +71,8 @@ create table if not exists refund (
     turn bigint, channel varchar, order_no varchar, refund_no varchar, home_day date, amount_fen bigint,
     ordered_at timestamp, requested_at timestamp, refunded_at timestamp, notified_at timestamp,
     billed_on date,
-    product varchar, client varchar, store varchar, campaign varchar, refund_ms bigint, told_fen bigint
+    product varchar, client varchar, store varchar, campaign varchar, refund_ms bigint, told_fen bigint,
+    state varchar, asked_fen bigint, accepted_at timestamp
 );
 create table if not exists id_days (bucket tinyint, id_hash bigint, home_day date);
 create table if not exists hourly_orders (

@@ -39,8 +39,11 @@ select
     end as outcome
 from trade;
 create or replace view refunds as
-select * exclude (home_day, turn, product, client, store, campaign, told_fen)
-from refund;
+select
+    * exclude (home_day, turn, product, client, store, campaign, told_fen, asked_fen, state),
+    coalesce(state, 'done') as state
+from refund
+where amount_fen is not null;
 create or replace view settlement_lines as
 select line.* exclude (home_day)
 from trade_lines as line

@@ -67,15 +67,19 @@ class Trade:
         return BilledOrder(self)
 
     def lines(self) -> Iterator[Line]:
-        """Its movements, as a bill shows them."""
+        """Its movements, as a bill shows them; refunds that were taken on, however they stand."""
         if self.paid_at is None:
             return
         yield Line(self.order, None)
         for item in self.refunds:
-            if item.state == "SUCCESS":
-                yield Line(
-                    self.order, merchant.Refund(item.number, item.amount_fen, item.at, item.at)
-                )
+            yield Line(self.order, merchant.Refund(item.number, item.amount_fen, item.at, item.at))
+
+    def billed_states(self) -> dict[str, str]:
+        """退款状态 of its refunds by number."""
+        return {item.number: _BILLED_STATES.get(item.state, item.state) for item in self.refunds}
+
+
+_BILLED_STATES = {"ABNORMAL": "CHANGE", "CLOSED": "FAIL"}
 
 
 class BilledOrder(merchant.Order):

@@ -131,9 +131,14 @@ def bill(platform: Platform, asked: Asked) -> Answered:
     lines.sort(key=lambda line: line.at)
     if is_trade and chosen in ("SUCCESS", "REFUND"):
         lines = [line for line in lines if bool(line.refund) == (chosen == "REFUND")]
+    states = {number: state for trade in platform.books
+              for number, state in trade.billed_states().items()}
+    if not is_trade:
+        lines = [line for line in lines if not line.refund
+                 or states[line.refund.number] in ("SUCCESS", "PROCESSING")]
     if not lines or (not is_trade and chosen != "BASIC"):
         raise Refused(400, "NO_STATEMENT_EXIST", "账单文件不存在")
-    content = trade_bill(lines, chosen) if is_trade else fund_flow(lines)
+    content = trade_bill(lines, chosen, states) if is_trade else fund_flow(lines)
     name = f"{platform.keys.mchid}{chosen.title()}{day}.csv"
     is_packed = asked.query.get("tar_type") == "GZIP"
     return 200, platform.link(content, packed(name, content) if is_packed else content)
