@@ -14,6 +14,7 @@ import duckdb
 from loaders.errors import RefusedInput
 from loaders.settings import Settings
 from loaders.store.connection import ID_BUCKETS, connect, exists
+from loaders.store.upgrade import is_behind
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -49,7 +50,19 @@ class Reader:
             "select count(*) from duckdb_tables() where database_name = 'lake'"
             " and table_name = 'writer'"
         ).fetchone()
-        return bool(row and row[0])
+        if not row or not row[0]:
+            return False
+        if is_behind(self._cursor()):
+            self._bring_up_to_date()
+        return True
+
+    def _bring_up_to_date(self) -> None:
+        """A store of an earlier version is upgraded by whoever writes: here, before it is read."""
+        from loaders.store.warehouse import Warehouse
+
+        self.close()
+        with Warehouse(self.settings, self._ladders):
+            pass
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
         with self._guard:
