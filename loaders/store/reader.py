@@ -14,6 +14,7 @@ import duckdb
 from loaders.errors import RefusedInput
 from loaders.settings import Settings
 from loaders.store.connection import ID_BUCKETS, connect, exists, has_table
+from loaders.store.upgrade import is_behind
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,6 +24,7 @@ PUBLISHED = (
     "checkout_events", "loads", "rejects", "buyers", "reconciliation_items",
     "account_reconciliation_items",
 )
+_UPGRADE_WAIT_S = 60.0
 SOURCES = ("checkout_log", "notification_log", "trade_bill", "account_bill")
 Row = dict[str, Any]
 
@@ -41,13 +43,30 @@ class Reader:
     def is_empty(self) -> bool:
         """True while nothing was ever loaded."""
         if not self._is_filled:
-            self._is_filled = exists(self.settings) and self.has_table("writer")
+            self._is_filled = self._is_ready()
         return not self._is_filled
 
     def has_table(self, name: str) -> bool:
         """True if the lake has this table; one of an earlier version may lack it."""
         with self._cursor() as cursor:
             return has_table(cursor, f"lake.{name}")
+
+    def _is_ready(self) -> bool:
+        if not exists(self.settings) or not self.has_table("writer"):
+            return False
+        with self._cursor() as cursor:
+            is_old = is_behind(cursor)
+        if is_old:
+            self._bring_up_to_date()
+        return True
+
+    def _bring_up_to_date(self) -> None:
+        """A store of an earlier version is upgraded by whoever writes: here, before it is read."""
+        from loaders.store.warehouse import Warehouse
+
+        self.close()
+        with Warehouse(self.settings, self._ladders, _UPGRADE_WAIT_S):
+            pass
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
         with self._guard:

@@ -57,6 +57,15 @@ def upgrade(
     connection.execute("commit")
 
 
+def is_behind(connection: duckdb.DuckDBPyConnection) -> bool:
+    """True for a lake whose tables lack columns: an earlier version made it."""
+    rows = connection.execute(
+        "select table_name, column_name from duckdb_columns() where database_name = 'lake'"
+    ).fetchall()
+    present = {table for table, _ in rows}
+    return any(item[0] in present and item[:2] not in rows for item in _ADDED)
+
+
 def _names(tables: Sequence[str]) -> set[str]:
     found = (re.search(r"create table if not exists (\w+)", statement) for statement in tables)
     return {match[1] for match in found if match}

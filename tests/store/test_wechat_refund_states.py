@@ -13,6 +13,7 @@ from dashboard.operations.policy import LakeBooks, totals
 from loaders.channels import retry_ladders
 from loaders.settings import load_settings
 from loaders.store.reader import Reader
+from loaders.store.warehouse import Warehouse
 from sample_data.files import Line
 from sample_data.wechat_files import (
     API_KEY,
@@ -172,6 +173,21 @@ def test_a_failed_refund_made_again_under_its_number_counts_once(
         load(mdash, tmp_path / f"{day}.csv", content)
     assert trade(mdash)["refunded_fen"] == BACK
     assert row(mdash, "sales")["refunded_fen"] == BACK
+
+
+def test_a_store_of_an_earlier_version_is_read_after_it_is_brought_up_to_date(
+    mdash: Mdash, home: Path, tmp_path: Path
+) -> None:
+    load(mdash, tmp_path / "a.csv", trade_bill(lines()))
+    with Warehouse(load_settings(home), retry_ladders()) as warehouse:
+        warehouse.execute("create or replace view lake.refunds as select refund_no from lake.refund")
+        for name in ("state", "asked_fen", "accepted_at"):
+            warehouse.execute(f"alter table lake.refund drop column {name}")
+        warehouse.execute("alter table lake.trade_lines drop column refund_state")
+    assert trade(mdash)["refunded_fen"] == BACK
+    assert mdash("sql", "select state from refunds", "--format", "json").json()["rows"] == [
+        {"state": "done"}
+    ]
 
 
 def set_keys(home: Path, channel_key: bytes) -> None:

@@ -71,6 +71,20 @@ CASES = [
     ("refund asked", {**TOLD, **BILLED, "open_refunds": (OpenRefund("R1", 1200, False),)}, "paid",
      "wait", "Paid 12:03:11; a refund of ¥12.00 is asked for and not sent yet; the bill of 3 May agrees;"
      " notification arrived 12:03:14."),
+    ("refund on its way",
+     {**TOLD, **BILLED, "open_refunds": (OpenRefund("R1", 1200, False, "accepted"),)}, "paid",
+     "wait", "Paid 12:03:11; a refund of ¥12.00 was accepted and is not proven yet; the bill of"
+     " 3 May agrees; notification arrived 12:03:14."),
+    ("refund stuck",
+     {**TOLD, **BILLED, "open_refunds": (OpenRefund("R1", 1200, True, "stuck"),)}, "paid", "handle",
+     "Paid 12:03:11; a refund of ¥12.00 could not reach the buyer's account; the bill of 3 May"
+     " agrees; notification arrived 12:03:14."),
+    ("refund failed", {**TOLD, **BILLED, "failed_fen": 1200}, "paid", "refund",
+     "Paid 12:03:11; a refund of ¥12.00 failed, no money went back; the bill of 3 May agrees;"
+     " notification arrived 12:03:14."),
+    ("failed, then made", {**TOLD, **BILLED, "failed_fen": 1200, "refunded_fen": 1200},
+     "partly_refunded", "nothing", "Paid 12:03:11; ¥12.00 of ¥88.88 given back; a refund of ¥12.00"
+     " failed, no money went back; the bill of 3 May agrees; notification arrived 12:03:14."),
     ("waiting", {"now": SOON}, "waiting", "wait", "Not paid yet; the order ends 12:30:00."),
     ("waiting, asked", {"now": SOON, "said": "unpaid", "asked_at": SOON}, "waiting", "wait",
      "Not paid yet; the order ends 12:30:00."),
