@@ -99,6 +99,7 @@ def filled(name: str, question: Question, **parts: str) -> str:
     """A metric's SQL with dimensions, filters and other parts put into their places."""
     text = sql(name)
     own = {
+        "risks": sql("buyer_risks").rstrip() if "{risks}" in text else "",
         "dims": question.dims(),
         "names": question.names(),
         "filters": question.filters(),
