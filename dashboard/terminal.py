@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from loaders.load import FileReport
     from loaders.settings import Settings
 
+FAILED = 1
+
 
 class Context:
     """The home a command works in; settings are read when first needed."""
@@ -61,6 +63,11 @@ def tell(document: dict[str, Any], as_json: bool) -> None:
         print_json(document)
     for line in lines:
         click.echo(line, err=True)
+
+
+def print_progress(done: int, total: int, name: str) -> None:
+    """How far a job has come, on one line of a terminal."""
+    click.echo(f"\r{done}/{total} {name[:50]:<50}", nl=done == total, err=True)
 
 
 def report_document(report: FileReport, say: Say) -> dict[str, Any]:

@@ -89,6 +89,10 @@ def metric_named(name: str) -> Metric:
         ) from None
 
 
+_SHARED = {"cells": "cells", "risks": "buyer_risks", "cohorts": "buyer_cohorts"}
+"""CTEs that several metrics begin with: the place in their SQL, and the file."""
+
+
 @cache
 def sql(name: str) -> str:
     """Text of a metric's SQL file."""
@@ -98,12 +102,11 @@ def sql(name: str) -> str:
 def filled(name: str, question: Question, **parts: str) -> str:
     """A metric's SQL with dimensions, filters and other parts put into their places."""
     text = sql(name)
-    own = {
+    own = {place: sql(part).rstrip() for place, part in _SHARED.items() if f"{{{place}}}" in text} | {
         "dims": question.dims(),
         "names": question.names(),
         "filters": question.filters(),
         "whole": "false" if question.by else "true",
-        "cells": sql("cells") if "{cells}" in text else "",
     }
     for place, part in (own | parts).items():
         text = text.replace("{" + place + "}", part)

@@ -1,37 +1,9 @@
 -- One row per risk as of $as_of: buyers and their net purchases (D27).
 with
 {orders},
-spaced as (
-    select
-        *,
-        date_diff(
-            'second', lag(paid_at) over (partition by buyer_key order by paid_at), paid_at
-        ) as gap_s
-    from bought
-    where true {filters}
-),
-sums as (
-    select
-        buyer_key,
-        count(distinct shop_day(paid_at)) - 1 as x,
-        shop_day(max(paid_at)) - shop_day(min(paid_at)) as t_x,
-        shop_day($as_of::timestamp) - shop_day(min(paid_at)) as age,
-        date_diff('second', max(paid_at), $as_of::timestamp) as since_s,
-        median(gap_s) as gap_s,
-        sum(net_fen)::bigint as net_fen
-    from spaced
-    group by buyer_key
-),
-judged as (
-    select *, {risk} as risk_value from sums
-)
+{risks}
 select
-    case
-        when risk_value is null then 'unknown'
-        when risk_value < {medium} then 'low'
-        when risk_value < {high} then 'medium'
-        else 'high'
-    end as risk,
+    risk,
     count(*) as buyers,
     sum(net_fen)::bigint as net_fen
 from judged

@@ -2,17 +2,7 @@
 -- there is in it, and the net amount of all purchases in it.
 with
 {orders},
-cohorts as (
-    select
-        buyer_key,
-        date_trunc('{grain}', shop_time(first_at))::date as cohort,
-        first_at < $new_from::timestamp as is_unproven
-    from firsts
-    where
-        first_at >= utc_time($first_hour::timestamp)
-        and first_at < utc_time($last_hour::timestamp + interval 1 hour)
-        {first_filters}
-),
+{cohorts},
 periods as (
     select
         buyer_key,

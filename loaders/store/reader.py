@@ -109,7 +109,11 @@ class Reader:
         """
         connection = connect(self.settings, self._ladders, read_only=True)
         try:
-            for name in PUBLISHED:
+            if len(kinds := connection.extract_statements(query)) != 1 or (
+                kinds[0].type != duckdb.StatementType.SELECT
+            ):
+                raise RefusedInput("Only one SELECT is run; the store cannot be changed this way.")
+            for name in _published_in(connection, query):
                 connection.execute(f"create view {name} as select * from lake.{name}")
             if "://" not in self.settings.store.data:
                 home = self.settings.home
@@ -117,11 +121,6 @@ class Reader:
                 connection.execute(f"set allowed_directories = {folders}")
                 connection.execute("set enable_external_access = false")
             connection.execute("set lock_configuration = true")
-            if len(kinds := connection.extract_statements(query)) != 1 or (
-                kinds[0].type != duckdb.StatementType.SELECT
-            ):
-                raise RefusedInput("Only one SELECT is run; the store cannot be changed this way.")
-            _refuse_unpublished(connection, query)
             cursor = connection.execute(query)
             return [item[0] for item in cursor.description or ()], cursor.fetchall()
         except duckdb.Error as error:
@@ -164,9 +163,10 @@ class Reader:
 _HARMLESS = frozenset({"range", "generate_series", "unnest", "repeat"})
 
 
-def _refuse_unpublished(connection: duckdb.DuckDBPyConnection, query: str) -> None:
-    """Refuse a query that names anything but the published views. Raises RefusedInput."""
-    row = connection.execute("select json_serialize_sql(?::varchar)", [query]).fetchone()
+def _published_in(connection: duckdb.DuckDBPyConnection, query: str) -> list[str]:
+    """The published views that a query names. Raises RefusedInput if it names anything else."""
+    text = query.replace("'", "''")
+    row = connection.execute(f"select json_serialize_sql('{text}')").fetchone()
     tree = json.loads(row[0]) if row else {}
     if tree.get("error"):
         raise RefusedInput("The query failed: {why}", why=str(tree.get("error_message"))[:800])
@@ -179,6 +179,7 @@ def _refuse_unpublished(connection: duckdb.DuckDBPyConnection, query: str) -> No
                 "The query names {name}; there are the views {names}.",
                 name=name, names=", ".join(PUBLISHED),
             )
+    return [name for name in PUBLISHED if name in named]
 
 
 def _walk(node: Any, own: set[str], named: list[str]) -> None:

@@ -30,15 +30,19 @@ _ADDED = (
     ("refund", "accepted_at", "timestamp"),
 )
 """Columns that tables have been given since they were first made."""
+_COLUMNS = (
+    "select table_name, column_name from __ducklake_metadata_lake.ducklake_table as own inner join"
+    " __ducklake_metadata_lake.ducklake_column as part using (table_id) where own.end_snapshot is null"
+    " and part.end_snapshot is null and part.parent_column is null"
+)
+"""As the catalog has them: DuckDB's own list binds every view, which takes ten times as long."""
 
 
 def upgrade(
     connection: duckdb.DuckDBPyConnection, tables: Sequence[str], views: Sequence[str]
 ) -> None:
     """Add what the lake lacks; only then are the statements of `tables` and `views` run."""
-    rows = connection.execute(
-        "select table_name, column_name from duckdb_columns() where database_name = 'lake'"
-    ).fetchall()
+    rows = connection.execute(_COLUMNS).fetchall()
     present = {table for table, _ in rows}
     lacking = [item for item in _ADDED if item[:2] not in rows]
     if not lacking and _names(tables) <= present:
