@@ -63,9 +63,7 @@ def upgrade(
 
 def is_behind(connection: duckdb.DuckDBPyConnection) -> bool:
     """True for a lake whose tables lack columns: an earlier version made it."""
-    rows = connection.execute(
-        "select table_name, column_name from duckdb_columns() where database_name = 'lake'"
-    ).fetchall()
+    rows = connection.execute(_COLUMNS).fetchall()
     present = {table for table, _ in rows}
     return any(item[0] in present and item[:2] not in rows for item in _ADDED)
 
