@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -16,11 +14,11 @@ from loaders.bill_blocks import Block, BlockReader
 from loaders.channels.protocol import NOT_BACK, RESAVED, Channel
 from loaders.errors import RefusedInput
 from loaders.files import Content
+from loaders.parallel import in_order
 from loaders.records import BillFrame, Reject
 from loaders.staging import Load, Staged
 from loaders.whole_rows import WholeRows
 
-WORKERS = 2
 TABLES = {"trade_bill": "trade_lines", "account_bill": "account_log"}
 _FEN = 1_000
 _MORE_SUMS = (
@@ -130,34 +128,18 @@ def _read_part(
         return target, *reader.to_parquet(block, target, connection)
 
     made = []
-    with ThreadPoolExecutor(WORKERS) as pool:
-        for target, rejects, cards, is_whole in _in_order(pool, convert, reader.blocks()):
-            staged.load.reject_all(rejects)
-            staged.load.tell_cards(cards)
-            made.append(target)
-            if is_whole:
-                staged.whole.append(target)
+    for target, rejects, cards, is_whole in in_order(convert, reader.blocks()):
+        staged.load.reject_all(rejects)
+        staged.load.tell_cards(cards)
+        made.append(target)
+        if is_whole:
+            staged.whole.append(target)
     staged.parts.extend(made)
     return made
 
 
 _Converted = tuple[Path, list[Reject], list[int], bool]
 """A block's Parquet, what was rejected of it, the lines with a full card number, whether it is whole."""
-
-
-def _in_order(
-    pool: ThreadPoolExecutor,
-    convert: Callable[[Block], _Converted],
-    blocks: Iterator[Block],
-) -> Iterator[_Converted]:
-    """Results in order, with no more blocks in memory than are being worked on."""
-    pending: deque[Future[_Converted]] = deque()
-    for block in blocks:
-        pending.append(pool.submit(convert, block))
-        if len(pending) > WORKERS:
-            yield pending.popleft().result()
-    while pending:
-        yield pending.popleft().result()
 
 
 def _listed(paths: Sequence[Path]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Sequence, Set
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet
 
 from loaders.columns import whole_numbers
+from loaders.parallel import in_order
 from loaders.settings import Settings
 from loaders.store.connection import INLINED_ROWS, local_data
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from loaders.store.warehouse import Warehouse
 
 _GROUP_ROWS = 122_880
+_GROUPS_OF_FILE = 1
 
 
 def adopt(warehouse: Warehouse, table: str, parts: Sequence[Path]) -> None:
@@ -53,37 +55,45 @@ def append(warehouse: Warehouse, table: str, rows: str, same: str, unlike: Set[s
         run(f"insert into lake.{table} by name select * from ({rows}), ({same})")
         return
     repeated = run(same).to_arrow_table()
-    batches = _filled(run(rows).to_arrow_reader(_GROUP_ROWS), repeated)
-    first, second = next(batches, None), next(batches, None)
+    groups = _grouped(run(rows).to_arrow_reader(_GROUP_ROWS), repeated)
+    first, second = next(groups, None), next(groups, None)
     if first is None:
         return
     if second is None and first.num_rows <= INLINED_ROWS:
         warehouse.insert(table, first)
         return
-    target = _place(warehouse, table)
-    names = first.column_names
-    with pyarrow.parquet.ParquetWriter(
+
+    def write(group: pa.Table) -> Path:
+        return _write(group, _place(warehouse, table), unlike)
+
+    started = (group for group in (first, second) if group is not None)
+    for file in list(in_order(write, chain(started, groups))):
+        _add(warehouse, table, file)
+
+
+def _write(rows: pa.Table, target: Path, unlike: Set[str]) -> Path:
+    pyarrow.parquet.write_table(
+        rows,
         target,
-        first.schema,
+        row_group_size=_GROUP_ROWS,
         compression="snappy",
-        use_dictionary=[name for name in names if name not in unlike],
-        write_statistics=[item.name for item in first.schema if _is_ranged(item.type)],
-    ) as writer:
-        for batch in chain((first, second), batches):
-            if batch is not None:
-                writer.write_table(batch)
-    _add(warehouse, table, target)
+        use_dictionary=[name for name in rows.column_names if name not in unlike],
+        write_statistics=[item.name for item in rows.schema if _is_ranged(item.type)],
+    )
+    return target
 
 
-def _filled(reader: pa.RecordBatchReader, repeated: pa.Table) -> Iterator[pa.Table]:
-    for batch in reader:
-        if batch.num_rows:
-            columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+def _grouped(reader: pa.RecordBatchReader, repeated: pa.Table) -> Iterator[pa.Table]:
+    """The rows of a reader, some row groups at a time, with the columns that are the same for all."""
+    batches = iter(reader)
+    while group := list(islice(batches, _GROUPS_OF_FILE)):
+        rows = pa.Table.from_batches(group)
+        if rows.num_rows:
             more = {
-                name: _repeat(repeated[name].chunk(0), batch.num_rows)
+                name: _repeat(repeated[name].chunk(0), rows.num_rows)
                 for name in repeated.column_names
             }
-            yield pa.table({**columns, **more})
+            yield pa.table({**{name: rows[name] for name in rows.column_names}, **more})
 
 
 def _repeat(one: pa.Array, count: int) -> pa.Array:

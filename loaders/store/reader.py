@@ -14,6 +14,7 @@ import duckdb
 from loaders.errors import RefusedInput
 from loaders.settings import Settings
 from loaders.store.connection import ID_BUCKETS, connect, exists, has_table
+from loaders.store.creation import is_made
 from loaders.store.upgrade import is_behind
 
 if TYPE_CHECKING:
@@ -52,9 +53,11 @@ class Reader:
             return has_table(cursor, f"lake.{name}")
 
     def _is_ready(self) -> bool:
-        if not exists(self.settings) or not self.has_table("writer"):
+        if not exists(self.settings):
             return False
         with self._cursor() as cursor:
+            if not is_made(cursor):
+                return False
             is_old = is_behind(cursor)
         if is_old:
             self._bring_up_to_date()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from hashlib import sha256
 
 import duckdb
 
@@ -36,16 +37,23 @@ _COLUMNS = (
     " and part.end_snapshot is null and part.parent_column is null"
 )
 """As the catalog has them: DuckDB's own list binds every view, which takes ten times as long."""
+_VERSION = (
+    "select value from __ducklake_metadata_lake.ducklake_tag as tag inner join"
+    " __ducklake_metadata_lake.ducklake_table as own on tag.object_id = own.table_id where"
+    " own.table_name = 'writer' and tag.key = 'comment' and tag.end_snapshot is null and"
+    " own.end_snapshot is null"
+)
 
 
 def upgrade(
     connection: duckdb.DuckDBPyConnection, tables: Sequence[str], views: Sequence[str]
 ) -> None:
-    """Add what the lake lacks; only then are the statements of `tables` and `views` run."""
+    """Add what the lake lacks, and make `views` anew where they are not those it has."""
     rows = connection.execute(_COLUMNS).fetchall()
     present = {table for table, _ in rows}
     lacking = [item for item in _ADDED if item[:2] not in rows]
-    if not lacking and _names(tables) <= present:
+    is_told = connection.execute(_VERSION).fetchone() == (version(views),)
+    if not lacking and is_told and _names(tables) <= present:
         return
     connection.execute("begin")
     connection.execute("use lake")
@@ -53,12 +61,22 @@ def upgrade(
         connection.execute(statement)
     for table, name, kind in (item for item in lacking if item[0] in present):
         connection.execute(f"alter table {table} add column {name} {kind}")
-    for statement in views:
+    for statement in (*views, mark(views)):
         connection.execute(statement)
     connection.execute("use memory")
     if ("buyer_histories", "last_at") not in rows:
         histories.fill(connection.execute)
     connection.execute("commit")
+
+
+def version(views: Sequence[str]) -> str:
+    """What tells these views from those of another version."""
+    return f"views {sha256(''.join(views).encode()).hexdigest()[:16]}"
+
+
+def mark(views: Sequence[str]) -> str:
+    """The statement that notes in the lake which views it has."""
+    return f"comment on table writer is '{version(views)}'"
 
 
 def is_behind(connection: duckdb.DuckDBPyConnection) -> bool:

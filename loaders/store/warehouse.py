@@ -18,9 +18,10 @@ from filelock import FileLock, Timeout
 from loaders.errors import ConfigurationError, StoreBusy
 from loaders.settings import Settings
 from loaders.store import histories, reconciliation
-from loaders.store.connection import connect, fixed_offset_s, has_table, local_data
+from loaders.store.connection import connect, fixed_offset_s, local_data
+from loaders.store.creation import is_made, make
 from loaders.store.plain import Lines, write
-from loaders.store.upgrade import upgrade
+from loaders.store.upgrade import mark, upgrade
 from loaders.whole_rows import WholeRows
 
 LOCK_WAIT_S = 600.0
@@ -121,22 +122,12 @@ class Warehouse:
                 return self.connection
 
     def _prepare(self) -> None:
-        if not has_table(self.connection, "lake.writer"):
-            self._create()
         tables, views = (statements(sql_file("schema", name)) for name in ("tables", "views"))
-        upgrade(self.connection, tables, [*views, *reconciliation.views()])
-
-    def _create(self) -> None:
-        self.connection.execute("begin")
-        self.connection.execute("use lake")
-        for name in ("tables", "partitions", "views"):
-            for statement in statements(sql_file("schema", name)):
-                self.connection.execute(statement)
-        for statement in reconciliation.views():
-            self.connection.execute(statement)
-        self.connection.execute("insert into lake.writer values (0)")
-        self.connection.execute("use memory")
-        self.connection.execute("commit")
+        views += reconciliation.views()
+        if not is_made(self.connection):
+            partitions = statements(sql_file("schema", "partitions"))
+            make(self.connection, [*tables, *partitions, *views, mark(views)])
+        upgrade(self.connection, tables, views)
 
     @contextmanager
     def transaction(self, message: str) -> Iterator[duckdb.DuckDBPyConnection]:
