@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -21,22 +21,6 @@ from loaders.whole_rows import WholeRows
 
 TABLES = {"trade_bill": "trade_lines", "account_bill": "account_log"}
 _FEN = 1_000
-_MORE_SUMS = (
-    ", count(*) as rows_count"
-    ", coalesce(sum(receipt_fen) filter (where kind not like 'refund%'), 0) as gross_fen"
-    ", coalesce(sum(order_fen) filter (where kind not like 'refund%'), 0) as ordered_fen"
-    ", coalesce(sum(order_fen) filter (where kind = 'refund'), 0) as returned_fen"
-    ", coalesce(sum(service_fen) filter (where kind not in ('refund_closed', 'refund_stuck')) * 1000,"
-    " 0)::bigint as service_thousandths"
-)
-_NOT_BACK_SUMS = "".join(
-    f", coalesce(sum({amount}) filter (where kind = 'refund_{state}'), 0)::bigint as {total}_{state}"
-    for total, amount in (
-        ("refund_fen", "receipt_fen"), ("returned_fen", "order_fen"),
-        ("service_thousandths", "service_fen * 1000"),
-    )
-    for state in NOT_BACK
-)
 _MISMATCH = (
     "The bill's total of {total} says {stated}, its rows give {counted}. The file is damaged or"
     " edited; download it again."
@@ -101,7 +85,7 @@ def _widen(load: Load, frame: BillFrame) -> None:
         load.exported_at = max(load.exported_at or frame.exported_at, frame.exported_at)
 
 
-def _add(totals: dict[str, int], more: dict[str, int]) -> None:
+def _add(totals: dict[str, int], more: Mapping[str, int]) -> None:
     for name, value in more.items():
         totals[name] = totals.get(name, 0) + value
 
@@ -152,29 +136,60 @@ def _count(
     """What the rows add up to, under the names of the bill's own totals."""
     if not paths:
         return {}
-    if kind == "trade_bill":
-        sums = "".join(
-            f", count(*) filter (where kind = '{name}') as {name}_count,"
-            f" coalesce(sum(receipt_fen) filter (where kind = '{name}'), 0) as {name}_fen"
-            for name in ("payment", "refund")
-        ) + _MORE_SUMS + _NOT_BACK_SUMS
-    else:
-        sums = (
-            ", count(*) filter (where income_fen <> 0 or expense_fen is null) as income_count"
-            ", coalesce(sum(income_fen), 0) as income_fen"
-            ", count(*) filter (where expense_fen <> 0 or income_fen is null) as expense_count"
-            ", coalesce(sum(expense_fen), 0) as expense_fen"
-        )
-    ids = "trade_no" if kind == "trade_bill" else "log_no"
-    cursor = connection.execute(
-        f"select count(*) filter (where contains({ids}, 'E+')) as resaved{sums}"
-        f" from read_parquet({_listed(paths)}) where problem is null"
-    )
-    names = [column[0] for column in cursor.description or ()]
-    row = cursor.fetchone()
-    totals = {name: int(value) for name, value in zip(names, row or (), strict=False)}
-    if totals.pop("resaved", 0):
+    is_trade = kind == "trade_bill"
+    wanted = _TRADE_SUMS if is_trade else _ACCOUNT_SUMS
+    sums = ", ".join(f"coalesce(sum({amount}), 0)::bigint" for amount in wanted.values())
+    ids = "trade_no" if is_trade else "log_no"
+    rows = connection.execute(
+        f"select kind, count(*) filter (where contains({ids}, 'E+')), {sums}"
+        f" from read_parquet({_listed(paths)}) where problem is null group by kind"
+    ).fetchall()
+    if any(row[1] for row in rows):
         raise RefusedInput(RESAVED)
+    by_kind = {row[0]: dict(zip(wanted, row[2:], strict=True)) for row in rows}
+    return _trade_totals(by_kind) if is_trade else _added(by_kind.values())
+
+
+_TRADE_SUMS = {
+    "rows": "1", "receipt": "receipt_fen", "order": "order_fen", "service": "service_fen * 1000",
+}
+_ACCOUNT_SUMS = {
+    "income_count": "(income_fen <> 0 or expense_fen is null)::int",
+    "income_fen": "income_fen",
+    "expense_count": "(expense_fen <> 0 or income_fen is null)::int",
+    "expense_fen": "expense_fen",
+}
+
+
+def _trade_totals(by_kind: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    """The sums of a trade bill's rows of each kind, as bills add them up."""
+    none = dict.fromkeys(_TRADE_SUMS, 0)
+    payments, refunds = by_kind.get("payment", none), by_kind.get("refund", none)
+    names = {state: f"refund_{state}" for state in NOT_BACK}
+    not_back = {state: by_kind.get(name, none) for state, name in names.items()}
+    kinds = by_kind.items()
+    paid = _added([none, *(sums for kind, sums in kinds if not kind.startswith("refund"))])
+    moved = _added([none, *(sums for kind, sums in kinds if kind not in names.values())])
+    return {
+        "rows_count": _added([none, *by_kind.values()])["rows"],
+        "payment_count": payments["rows"],
+        "payment_fen": payments["receipt"],
+        "refund_count": refunds["rows"],
+        "refund_fen": refunds["receipt"],
+        "gross_fen": paid["receipt"],
+        "ordered_fen": paid["order"],
+        "returned_fen": refunds["order"],
+        "service_thousandths": moved["service"],
+        **{f"refund_fen_{state}": sums["receipt"] for state, sums in not_back.items()},
+        **{f"returned_fen_{state}": sums["order"] for state, sums in not_back.items()},
+        **{f"service_thousandths_{state}": sums["service"] for state, sums in not_back.items()},
+    }
+
+
+def _added(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    totals: dict[str, int] = {}
+    for part in parts:
+        _add(totals, part)
     return totals
 
 
