@@ -91,6 +91,13 @@ def new_home(path: Path, key: bytes) -> Path:
     return make_home(path, key)
 
 
+def made_home(path: Path, key: bytes) -> Path:
+    """An empty home whose store exists already, as that of a merchant in use does."""
+    home = new_home(path, key)
+    with Warehouse(load_settings(home), retry_ladders()):
+        return home
+
+
 def store_of(path: Path, key: bytes, trades: int, chunk: int = 700_000) -> Path:
     """A home whose lake holds so many trades over 425 days, as if loaded in order.
 
