@@ -117,11 +117,15 @@ class Shop:
 
 @dataclass(frozen=True)
 class Act:
-    """An act: the rights of which one is needed, what is done, and what it says of an empty home."""
+    """An act: the rights of which one is needed, what is done, and what it says of an empty home.
+
+    Who is `not_for` may not, whatever their rights.
+    """
 
     rights: set[str]
     made: Callable[[Shop, Person], Do]
     says: str | None = None
+    not_for: str = ""
 
 
 def able(me: Person) -> Person:
@@ -235,8 +239,9 @@ ACTS: dict[str, Act] = {
         lambda s, me: s.item(), lambda s, me, no: work(s.services(me), "assign", no, "x"))),
     "explain an item": of("query", with_number(
         lambda s, me: s.item(), lambda s, me, no: work(s.services(me), "explain", no, "x"))),
-    "propose a write-off": of("query", with_number(
-        lambda s, me: s.item(), lambda s, me, no: work(s.services(me), "propose", no, "x"))),
+    "propose a write-off": Act({"query"}, with_number(
+        lambda s, me: s.item(), lambda s, me, no: work(s.services(me), "propose", no, "x")),
+        not_for="local"),
     "approve a write-off": of("approve", with_number(
         lambda s, me: s.item(PAUL), lambda s, me, no: work(s.services(me), "approve", no))),
     "decline a write-off": of("approve", with_number(
@@ -297,7 +302,7 @@ def test_who_may_do_what(name: str, act: str, shop: Shop) -> None:
     me, row = PEOPLE[name], ACTS[act]
     do = row.made(shop, me)
     before = trail_of(shop.desk.ledger, name)
-    if row.rights & MAY[name]:
+    if row.rights & MAY[name] and name != row.not_for:
         if row.says is None:
             do()
         else:
