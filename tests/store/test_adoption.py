@@ -116,6 +116,37 @@ def test_a_failed_load_leaves_no_file(
     assert report.rows == 330
 
 
+class _Interrupted:
+    """A connection on which a person's Ctrl-C arrives while it commits."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def execute(self, sql: str, *rest: Any) -> Any:
+        found = self._connection.execute(sql, *rest)
+        if sql == "commit":
+            raise KeyboardInterrupt
+        return found
+
+
+def test_what_is_committed_keeps_its_files(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opened(self: Warehouse, *given: Any) -> Any:
+        self.connection = real(self, *given)
+        return _Interrupted(self.connection)
+
+    real = Warehouse._opened
+    monkeypatch.setattr(Warehouse, "_opened", opened)
+    with pytest.raises(KeyboardInterrupt):
+        load_paths(load_settings(home), [bill(tmp_path)])
+    monkeypatch.undo()
+    assert len(rows_of(home)["trade"]) == 300
+
+
 def test_a_line_lies_with_its_order_of_another_day(mdash: Mdash, home: Path, tmp_path: Path) -> None:
     log = tmp_path / "checkout.jsonl"
     late = many_lines()[0].order
