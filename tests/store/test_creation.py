@@ -9,7 +9,7 @@ import pytest
 
 from loaders.channels import retry_ladders
 from loaders.settings import load_settings
-from loaders.store import creation
+from loaders.store import connection, creation
 from loaders.store.connection import connect
 from loaders.store.reader import Reader
 from loaders.store.warehouse import Warehouse, sql_file, statements
@@ -25,6 +25,17 @@ def test_a_lake_left_half_made_is_finished(home: Path) -> None:
         found = warehouse.execute("select (select count(*) from lake.loads), turn from lake.writer")
         assert found.fetchall() == [(0, 0)]
     assert not Reader(settings, retry_ladders()).is_empty
+
+
+def test_a_catalog_that_is_still_without_tables_is_an_empty_lake(
+    fresh_home: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "mdash.toml").write_bytes((fresh_home / "mdash.toml").read_bytes())
+    connection._make_catalog(tmp_path / "catalog.sqlite")
+    settings = load_settings(tmp_path)
+    assert Reader(settings, retry_ladders()).is_empty
+    with Warehouse(settings, retry_ladders()):
+        assert not Reader(settings, retry_ladders()).is_empty
 
 
 def test_who_finds_it_finished_by_another_machine_leaves_no_row(home: Path) -> None:
