@@ -6,6 +6,7 @@ import importlib
 import re
 import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -61,7 +62,16 @@ def local_data(settings: Settings) -> Path | None:
 
 def exists(settings: Settings) -> bool:
     """True if this home has a lake already (a shared catalog is taken to exist)."""
-    return settings.store.catalog != "sqlite" or _catalog_file(settings).exists()
+    return settings.store.catalog != "sqlite" or _is_begun(_catalog_file(settings))
+
+
+def _is_begun(file: Path) -> bool:
+    """True for a catalog in which DuckLake has its tables; at first it has none."""
+    if not file.exists():
+        return False
+    with closing(sqlite3.connect(file)) as catalog:
+        found = catalog.execute("select 1 from sqlite_master where name = 'ducklake_table'")
+        return found.fetchone() is not None
 
 
 def has_table(connection: duckdb.DuckDBPyConnection, name: str) -> bool:

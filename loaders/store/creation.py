@@ -25,27 +25,47 @@ def make(connection: duckdb.DuckDBPyConnection, statements: Sequence[str]) -> No
     """Make the lake, or finish one that was left half made.
 
     Of a table that never held a row DuckLake asks the catalog for statistics again and again, which
-    takes half of a small load: so each holds one for a moment.
+    takes half of a small load: so each holds one for a moment. Each step touches the row of `writer`:
+    of two machines that make a lake at once one fails and leaves nothing behind.
     """
     if not has_table(connection, "lake.writer"):
         connection.execute("begin")
         connection.execute("use lake")
-        for statement in statements:
+        for statement in (*statements, "insert into writer values (null)"):
             connection.execute(statement)
         connection.execute("use memory")
         connection.execute("commit")
     columns = connection.execute(_FIRST_COLUMNS).fetchall()
-    connection.execute("begin")
-    for table, column in columns:
-        connection.execute(f"insert into lake.{table} ({column}) values (null)")
+    _step(
+        connection,
+        [_MARKED, *(f"insert into lake.{name} ({column}) values (null)" for name, column in columns)],
+    )
+    _step(
+        connection,
+        [*(f"delete from lake.{name}" for name, _ in columns), "update lake.writer set turn = 0"],
+    )
+
+
+_MARKED = "insert into lake.writer select null where (select count(*) from lake.writer) = 0"
+
+
+def _step(connection: duckdb.DuckDBPyConnection, statements: Sequence[str]) -> None:
+    """Run statements in one transaction, unless the lake is made."""
+    if _begin(connection):
+        for statement in statements:
+            connection.execute(statement)
     connection.execute("commit")
+
+
+def _begin(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Begin a transaction that can stand beside no other step. False once the lake is made."""
     connection.execute("begin")
-    if not _is_written(connection):
-        for table, _ in columns:
-            connection.execute(f"delete from lake.{table}")
-        connection.execute("insert into lake.writer values (0)")
-    connection.execute("commit")
+    if _is_written(connection):
+        return False
+    connection.execute("update lake.writer set turn = null")
+    return True
 
 
 def _is_written(connection: duckdb.DuckDBPyConnection) -> bool:
-    return connection.execute("select 1 from lake.writer limit 1").fetchone() is not None
+    query = "select 1 from lake.writer where turn is not null limit 1"
+    return connection.execute(query).fetchone() is not None

@@ -186,16 +186,16 @@ def _move_home(warehouse: Warehouse, load: Load) -> None:
     run = warehouse.execute
     own = f"from lake.trade_lines where load_id = {load.load_id}"
     run(
-        "create or replace temp table moved as select line, touched.home_day from (select line,"
-        f" order_no, home_day {own}) as own inner join all_touched as touched using (order_no)"
-        " where own.home_day <> touched.home_day"
+        "create or replace temp table moved as select distinct own.order_no, own.home_day,"
+        f" touched.home_day as home from (select order_no, home_day {own}) as own inner join all_touched"
+        " as touched using (order_no) where own.home_day <> touched.home_day"
     )
     if run("select 1 from moved limit 1").fetchone() is not None:
         run(
-            "create or replace temp table moved_lines as select own.* replace (moved.home_day as"
-            f" home_day) from (select * {own}) as own inner join moved using (line)"
+            "create or replace temp table moved_lines as select own.* replace (moved.home as"
+            f" home_day) from (select * {own}) as own inner join moved using (order_no, home_day)"
         )
-        run(f"delete {own} and line in (select line from moved)")
+        run(f"delete {own} and (order_no, home_day) in (select (order_no, home_day) from moved)")
         run("insert into lake.trade_lines by name select * from moved_lines")
         run("drop table moved_lines")
     run("drop table moved")

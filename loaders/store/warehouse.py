@@ -136,12 +136,14 @@ class Warehouse:
         Two machines that write at once touch the same row of `writer`: one of them fails and
         leaves nothing behind.
         """
+        is_ending = False
         self.connection.execute("begin")
         self._files.clear()
         try:
             self.connection.execute("update lake.writer set turn = turn + 1")
             yield self.connection
             self.execute("call lake.set_commit_message('mdash', ?)", [message])
+            is_ending = True
             self.connection.execute("commit")
         except duckdb.TransactionException as error:
             self._roll_back()
@@ -149,6 +151,8 @@ class Warehouse:
                 "Another machine wrote to the store at the same moment. Run the command again."
             ) from error
         except BaseException:
+            if is_ending:  # perhaps it is committed: `maintain` removes the files if nobody has them
+                self._files.clear()
             self._roll_back()
             raise
         finally:

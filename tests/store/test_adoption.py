@@ -15,7 +15,7 @@ from loaders.load import load_paths
 from loaders.settings import load_settings
 from loaders.store import deposit
 from loaders.store.warehouse import Warehouse
-from sample_data.files import Line, trade_bill
+from sample_data.files import Line, bill_zip, trade_bill
 from sample_data.merchant import Order, Refund
 from tests.conftest import Mdash, Ran, run_mdash
 from tests.store.test_bills import DAY
@@ -116,14 +116,41 @@ def test_a_failed_load_leaves_no_file(
     assert report.rows == 330
 
 
+class _Interrupted:
+    """A connection on which a person's Ctrl-C arrives while it commits."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def execute(self, sql: str, *rest: Any) -> Any:
+        found = self._connection.execute(sql, *rest)
+        if sql == "commit":
+            raise KeyboardInterrupt
+        return found
+
+
+def test_what_is_committed_keeps_its_files(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opened(self: Warehouse, *given: Any) -> Any:
+        self.connection = real(self, *given)
+        return _Interrupted(self.connection)
+
+    real = Warehouse._opened
+    monkeypatch.setattr(Warehouse, "_opened", opened)
+    with pytest.raises(KeyboardInterrupt):
+        load_paths(load_settings(home), [bill(tmp_path)])
+    monkeypatch.undo()
+    assert len(rows_of(home)["trade"]) == 300
+
+
 def test_a_line_lies_with_its_order_of_another_day(mdash: Mdash, home: Path, tmp_path: Path) -> None:
     log = tmp_path / "checkout.jsonl"
     late = many_lines()[0].order
-    event = {
-        "event": "order", "order_no": late.order_no, "channel": "alipay", "amount": "10.00",
-        "at": "2026-05-02T23:59:00+08:00", "product": "QUICK_WAP_WAY",
-    }
-    log.write_text(json.dumps(event) + "\n", "utf-8")
+    log.write_text(json.dumps(_asked(late.order_no)) + "\n", "utf-8")
     assert mdash("load", str(log)).code == 0
     assert mdash("load", str(bill(tmp_path))).code == 0
     found = _query(
@@ -133,6 +160,29 @@ def test_a_line_lies_with_its_order_of_another_day(mdash: Mdash, home: Path, tmp
     assert found == [("2026-05-02",)]
     assert _count(mdash("sql", "select count(*) as n from settlement_lines")) == 330
     assert _count(mdash("sql", "select count(*) as n from trades")) == 300
+
+
+def test_lines_of_one_number_in_two_parts_are_told_apart(
+    mdash: Mdash, home: Path, tmp_path: Path
+) -> None:
+    every = many_lines()
+    parts = every[:165], every[165:]
+    early = [part[0].order.order_no for part in parts] + [parts[0][1].order.order_no]
+    log = tmp_path / "checkout.jsonl"
+    log.write_text("".join(json.dumps(_asked(number)) + "\n" for number in early), "utf-8")
+    assert mdash("load", str(log)).code == 0
+    path = tmp_path / "bill.zip"
+    bill_zip(path, [
+        (f"x_业务明细_{place}.csv", trade_bill(DAY, DAY, part)) for place, part in enumerate(parts)
+    ])
+    assert mdash("load", str(path)).code == 0
+    found = _query(
+        home, "select order_no, count(*), any_value(cast(home_day as varchar)),"
+        " count(distinct home_day) from lake.trade_lines group by order_no",
+    )
+    assert {row[0] for row in found if row[2] == "2026-05-02"} == set(early)
+    assert {row[3] for row in found} == {1}
+    assert sum(row[1] for row in found) == 330
 
 
 @pytest.mark.slow
@@ -164,6 +214,14 @@ def test_maintain_joins_them_and_undo_takes_them_back(
     assert mdash("undo", "2").code == 0
     assert _count(mdash("sql", "select count(*) as n from settlement_lines")) == 660
     assert _count(mdash("sql", "select count(*) as n from trades")) == 600
+
+
+def _asked(order_no: str) -> dict[str, str]:
+    """An order's event in a checkout log, of the day before the bill's."""
+    return {
+        "event": "order", "order_no": order_no, "channel": "alipay", "amount": "10.00",
+        "at": "2026-05-02T23:59:00+08:00", "product": "QUICK_WAP_WAY",
+    }
 
 
 def _query(home: Path, sql: str) -> list[tuple[Any, ...]]:
