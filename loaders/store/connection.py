@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import duckdb
@@ -66,12 +67,15 @@ def exists(settings: Settings) -> bool:
 
 
 def _is_begun(file: Path) -> bool:
-    """True for a catalog in which DuckLake has its tables; at first it has none."""
+    """True unless DuckLake has no tables in this catalog yet; a damaged one shows when opened."""
     if not file.exists():
         return False
-    with closing(sqlite3.connect(file)) as catalog:
-        found = catalog.execute("select 1 from sqlite_master where name = 'ducklake_table'")
-        return found.fetchone() is not None
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True)) as catalog:
+            found = catalog.execute("select 1 from sqlite_master where name = 'ducklake_table'")
+            return found.fetchone() is not None
+    except sqlite3.DatabaseError:
+        return True
 
 
 def has_table(connection: duckdb.DuckDBPyConnection, name: str) -> bool:

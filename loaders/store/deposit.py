@@ -117,7 +117,7 @@ def _claim_days(warehouse: Warehouse, item: Staged) -> str | None:
         " ? as part from generate_series(?::timestamp, ?::timestamp, interval 1 day) as days(day)",
         [load.load_id, *named[:3], load.exported_at, load.content_key, load.part, *named[3:]],
     )
-    won = _owned_days(warehouse, load)
+    won = _owned_days(warehouse, [load]).get(load.load_id, set())
     load.rows = sum(count for day, count in item.day_rows.items() if day in won)
     had = before[0] if before else 0
     if had:
@@ -228,25 +228,33 @@ def _trade_lines(warehouse: Warehouse, bills: Sequence[Staged]) -> list[Lines]:
     """The lines of the trade bills: those that own all their days by channel, each other alone."""
     whole: dict[str, list[Path]] = {}
     lines: list[Lines] = []
-    for item in bills:
-        if item.load.kind != "trade_bill" or not item.parts:
-            continue
-        channel, owned = str(item.load.channel), _owned_days(warehouse, item.load)
-        if owned >= set(item.day_rows):
+    trade_bills = [item for item in bills if item.load.kind == "trade_bill" and item.parts]
+    owned = _owned_days(warehouse, [item.load for item in trade_bills])
+    for item in trade_bills:
+        channel, days = str(item.load.channel), owned.get(item.load.load_id, set())
+        if days >= set(item.day_rows):
             whole.setdefault(channel, []).extend(item.parts)
         else:
-            lines.append(Lines(channel, item.parts, sorted(owned)))
+            lines.append(Lines(channel, item.parts, sorted(days)))
     return lines + [Lines(channel, parts) for channel, parts in whole.items()]
 
 
-def _owned_days(warehouse: Warehouse, load: Load) -> set[date]:
-    """The days of which this load is the export that counts."""
+def _owned_days(warehouse: Warehouse, loads: Sequence[Load]) -> dict[int, set[date]]:
+    """The days of which each load is the export that counts."""
+    if not loads:
+        return {}
+    first = min(load.first_day for load in loads if load.first_day)
+    last = max(load.last_day for load in loads if load.last_day)
+    numbers = ", ".join(str(load.load_id) for load in loads)
     rows = warehouse.execute(
-        "select day from lake.current_days where channel = ? and account = ? and kind = ?"
-        " and day between ? and ? and load_id = ?",
-        [load.channel, load.account, load.kind, load.first_day, load.last_day, load.load_id],
+        "select load_id, day from lake.current_days where day between ? and ?"
+        f" and load_id in ({numbers})",
+        [first, last],
     ).fetchall()
-    return {row[0] for row in rows}
+    owned: dict[int, set[date]] = {}
+    for load_id, day in rows:
+        owned.setdefault(load_id, set()).add(day)
+    return owned
 
 
 def _columns(warehouse: Warehouse, table: str) -> list[str]:
