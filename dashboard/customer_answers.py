@@ -77,8 +77,11 @@ def _told(verdict: Verdict, facts: Facts) -> list[Clause]:
 
 
 def _when(facts: Facts, expect: Callable[[], Expectation]) -> list[Clause]:
-    """When the money arrives: from our own refunds where they are enough, and the channel's word."""
-    if not facts.refunded_fen and not facts.open_refunds:
+    """When the money arrives: from our own refunds where they are enough, and the channel's word.
+
+    Of one that could not reach the buyer nobody knows.
+    """
+    if not facts.refunded_fen and all(item.way == "stuck" for item in facts.open_refunds):
         return []
     published, expectation = made(_published(facts.channel)), expect()
     if not expectation.is_ours:

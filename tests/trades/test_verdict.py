@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from itertools import product
 from typing import Any
 
 import pytest
 
-from dashboard.verdict import Facts, OpenRefund, Twin, verdict
+from dashboard.customer_answers import Expectation, answers
+from dashboard.verdict import Facts, OpenRefund, Twin, Way, verdict
 from dashboard.wording import speaker
 from dashboard.wording.trades import Teller
 
@@ -121,6 +123,14 @@ def test_the_verdict_says_what_is_known_and_what_to_do(
     found = facts(**changed)
     made = verdict(found)
     assert (made.state, made.action.act, told(found)) == (state, act, sentence)
+
+
+@pytest.mark.parametrize(("way", "is_told"), [("stuck", False), ("accepted", True)])
+def test_a_customer_is_not_told_when_what_is_stuck_arrives(way: Way, is_told: bool) -> None:
+    found = facts(**TOLD, **BILLED, open_refunds=(OpenRefund("R1", 1200, way == "stuck", way),))
+    found = replace(found, channel="wechatpay")
+    said = answers(verdict(found), found, lambda: Expectation("wechatpay"), "Asia/Shanghai")
+    assert ("1 to 3 working days" in said["en"]) is is_told
 
 
 def test_the_sentence_is_native_chinese() -> None:
