@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence, Set
 from datetime import UTC, date, datetime
-from pathlib import Path
 
 import pyarrow as pa
 
@@ -14,16 +13,13 @@ from loaders.errors import RefusedInput
 from loaders.privacy import mask_personal
 from loaders.records import Reject
 from loaders.staging import Load, Staged
-from loaders.store.adoption import adopt
-from loaders.store.connection import INLINED_ROWS, has_table
-from loaders.store.erasure import BUYERS, withhold
+from loaders.store.bill_lines import claim_days, closed_orders, insert_lines, trade_lines_of
 from loaders.store.growing import grow
-from loaders.store.plain import Lines
+from loaders.store.log_lines import append_message_ids, gather_log, insert_log, wrong_amounts
 from loaders.store.warehouse import Warehouse
 
 BILL_TABLES = {"trade_bill": "trade_lines", "account_bill": "account_log"}
 LOG_TABLES = {"notification_log": "deliveries", "checkout_log": "checkout_log"}
-_NO_DAY = "date '1970-01-01'"
 _AMOUNT = "The message's amount is not the order's; it is not counted as a payment."
 
 
@@ -57,20 +53,20 @@ def deposit(warehouse: Warehouse, staged: Sequence[Staged]) -> None:
             (logs if item.load.kind in LOG_TABLES else bills).append(item)
             if item.load.load_id not in grown:
                 _insert_load(warehouse, item.load)
-        keys = [_claim_days(warehouse, item) for item in bills]
+        keys = [claim_days(warehouse, item) for item in bills]
         for table in LOG_TABLES.values():
-            keys.extend(_gather_log(warehouse, table, [i for i in logs if i.table == table]))
+            keys.extend(gather_log(warehouse, table, [i for i in logs if i.table == table]))
         wanted = [key for key in keys if key]
         if wanted:
             warehouse.assign_homes(" union all ".join(wanted))
         for item in bills:
-            _insert_lines(warehouse, item)
+            insert_lines(warehouse, item)
         for table in {item.table for item in logs}:
-            _insert_log(warehouse, table)
+            insert_log(warehouse, table)
         if wanted:
-            warehouse.merge_models(_trade_lines(warehouse, bills))
+            warehouse.merge_models(trade_lines_of(warehouse, bills))
             if any(item.table == "deliveries" for item in logs):
-                _append_message_ids(warehouse)
+                append_message_ids(warehouse)
         _settle(warehouse, bills)
         _finish(warehouse, bills, logs, grown)
 
@@ -100,276 +96,6 @@ def _insert_load(warehouse: Warehouse, load: Load) -> None:
     )
 
 
-def _claim_days(warehouse: Warehouse, item: Staged) -> str | None:
-    """Enter the bill's days. Returns the query of the order numbers that this touches."""
-    load = item.load
-    scope = "channel = ? and account = ? and kind = ? and day between ? and ?"
-    named = [load.channel, load.account, load.kind, load.first_day, load.last_day]
-    before = warehouse.execute(
-        f"select count(*) from lake.current_days where {scope} and load_id in (select load_id from"
-        " lake.bill_days where ? in ('whole', coalesce(part, 'whole')) or coalesce(part, 'whole') ="
-        " 'whole')",
-        [*named, load.part],
-    ).fetchone()
-    warehouse.execute(
-        "insert into lake.bill_days by name select ? as load_id, ? as channel, ? as account,"
-        " ? as kind, cast(day as date) as day, ? as exported_at, ? as content_key, 0 as rows,"
-        " ? as part from generate_series(?::timestamp, ?::timestamp, interval 1 day) as days(day)",
-        [load.load_id, *named[:3], load.exported_at, load.content_key, load.part, *named[3:]],
-    )
-    won = _owned_days(warehouse, [load]).get(load.load_id, set())
-    load.rows = sum(count for day, count in item.day_rows.items() if day in won)
-    had = before[0] if before else 0
-    if had:
-        load.status = "replaced" if won else "superseded"
-    if load.kind != "trade_bill":
-        return _closed_in(warehouse, item)
-    keys = (
-        "select order_no, shop_day(coalesce(created_at, finished_at)) as hint_day,"
-        f" kind = 'payment' as is_payment_line from read_parquet({_paths(item)})"
-        " where problem is null"
-        if item.parts
-        else None
-    )
-    if had:
-        displaced = (
-            "select order_no, home_day as hint_day, false as is_payment_line from lake.trade_lines where"
-            f" channel = '{load.channel}' and account = '{load.account}'"
-            f" and billed_on between '{load.first_day}' and '{load.last_day}'"
-        )
-        keys = f"{keys} union all {displaced}" if keys else displaced
-    return keys
-
-
-def _closed_in(warehouse: Warehouse, item: Staged) -> str | None:
-    """The query of the orders of which a fund flow says that a refund was closed."""
-    lines = f"read_parquet({_paths(item)})"
-    if not item.parts or not warehouse.execute(
-        f"select 1 from {lines} where kind = 'refund_closed' limit 1"
-    ).fetchone():
-        return None
-    return _closed_orders(f"{lines} where problem is null and kind = 'refund_closed'")
-
-
-def _closed_orders(lines: str) -> str:
-    """Orders of the refunds whose closing these rows of a fund flow are."""
-    return (
-        "select order_no, home_day as hint_day, false as is_payment_line from lake.trade_lines"
-        f" where refund_no in (select order_no from {lines})"
-    )
-
-
-def _paths(item: Staged) -> str:
-    return _listed(item.parts)
-
-
-def _listed(paths: Sequence[Path]) -> str:
-    return "[" + ", ".join(f"'{path}'" for path in paths) + "]"
-
-
-def _insert_lines(warehouse: Warehouse, item: Staged) -> None:
-    """Append a bill's good rows; each lies with its order's home day."""
-    load = item.load
-    is_ours = item.whole_for == (load.load_id, load.account)
-    is_many = sum(item.day_rows.values()) > INLINED_ROWS
-    whole = set(item.whole if is_ours and is_many else ())
-    adopt(warehouse, item.table, sorted(whole))
-    if whole and load.kind == "trade_bill":
-        _move_home(warehouse, load)
-    rest = [part for part in item.parts if part not in whole]
-    if rest:
-        _insert_parts(warehouse, item, rest)
-
-
-def _move_home(warehouse: Warehouse, load: Load) -> None:
-    """Put rows that were taken over to their order's home day where that is not their own."""
-    run = warehouse.execute
-    own = f"from lake.trade_lines where load_id = {load.load_id}"
-    run(
-        "create or replace temp table moved as select distinct own.order_no, own.home_day,"
-        f" touched.home_day as home from (select order_no, home_day {own}) as own inner join all_touched"
-        " as touched using (order_no) where own.home_day <> touched.home_day"
-    )
-    if run("select 1 from moved limit 1").fetchone() is not None:
-        run(
-            "create or replace temp table moved_lines as select own.* replace (moved.home as"
-            f" home_day) from (select * {own}) as own inner join moved using (order_no, home_day)"
-        )
-        run(f"delete {own} and (order_no, home_day) in (select (order_no, home_day) from moved)")
-        run("insert into lake.trade_lines by name select * from moved_lines")
-        run("drop table moved_lines")
-    run("drop table moved")
-
-
-def _insert_parts(warehouse: Warehouse, item: Staged, parts: Sequence[Path]) -> None:
-    load = item.load
-    source = f"read_parquet({_listed(parts)}, union_by_name = true)"
-    described = warehouse.execute(f"describe select * from {source}")
-    read = {row[0] for row in described.fetchall()}
-    is_keyed = load.kind == "trade_bill"
-    own = {
-        "load_id": f"{load.load_id}::bigint",
-        "home_day": "coalesce(touched.home_day, shop_day(coalesce(created_at, finished_at)))"
-        if is_keyed
-        else "billed_on",
-        "channel": f"'{load.channel}'",
-        "account": f"'{load.account}'",
-    }
-    columns = [name for name in _columns(warehouse, item.table) if name in own or name in read]
-    listed = ", ".join(f"{own.get(name, 'part.' + name)} as {name}" for name in columns)
-    warehouse.execute(
-        f"insert into lake.{item.table} by name select {listed} from {source}"
-        f" as part {'left join all_touched as touched using (order_no)' if is_keyed else ''}"
-        " where problem is null"
-    )
-
-
-def _trade_lines(warehouse: Warehouse, bills: Sequence[Staged]) -> list[Lines]:
-    """The lines of the trade bills: those that own all their days by channel, each other alone."""
-    whole: dict[str, list[Path]] = {}
-    lines: list[Lines] = []
-    trade_bills = [item for item in bills if item.load.kind == "trade_bill" and item.parts]
-    owned = _owned_days(warehouse, [item.load for item in trade_bills])
-    for item in trade_bills:
-        channel, days = str(item.load.channel), owned.get(item.load.load_id, set())
-        if days >= set(item.day_rows):
-            whole.setdefault(channel, []).extend(item.parts)
-        else:
-            lines.append(Lines(channel, item.parts, sorted(days)))
-    return lines + [Lines(channel, parts) for channel, parts in whole.items()]
-
-
-def _owned_days(warehouse: Warehouse, loads: Sequence[Load]) -> dict[int, set[date]]:
-    """The days of which each load is the export that counts."""
-    if not loads:
-        return {}
-    first = min(load.first_day for load in loads if load.first_day)
-    last = max(load.last_day for load in loads if load.last_day)
-    numbers = ", ".join(str(load.load_id) for load in loads)
-    rows = warehouse.execute(
-        "select load_id, day from lake.current_days where day between ? and ?"
-        f" and load_id in ({numbers})",
-        [first, last],
-    ).fetchall()
-    owned: dict[int, set[date]] = {}
-    for load_id, day in rows:
-        owned.setdefault(load_id, set()).add(day)
-    return owned
-
-
-def _columns(warehouse: Warehouse, table: str) -> list[str]:
-    rows = warehouse.execute(
-        "select column_name from duckdb_columns() where database_name = 'lake'"
-        " and table_name = ? order by column_index",
-        [table],
-    ).fetchall()
-    return [row[0] for row in rows]
-
-
-def _gather_log(warehouse: Warehouse, table: str, items: Sequence[Staged]) -> list[str]:
-    """Put the lines not read before into fresh_<table>, counting the others as duplicates."""
-    if not items:
-        return []
-    parts = " union all ".join(
-        f"select {item.load.load_id}::bigint as load_id, * replace"
-        f" (coalesce(hint_day, {_NO_DAY}) as hint_day) from read_parquet({_paths(item)})"
-        for item in items
-    )
-    run = warehouse.execute
-    run(f"create or replace temp table incoming_lines as {parts}")
-    run("set variable hint_first = (select min(hint_day) from incoming_lines)")
-    run("set variable hint_last = (select max(hint_day) from incoming_lines)")
-    run(
-        f"create or replace temp table fresh_{table} as select * from incoming_lines anti join"
-        f" (select line_key from lake.{table} where hint_day between"
-        " getvariable('hint_first') and getvariable('hint_last')) as known using (line_key)"
-        " qualify row_number() over (partition by line_key order by load_id, line) = 1"
-    )
-    withhold(warehouse, f"fresh_{table}", BUYERS[table])
-    _count_lines(warehouse, table, items)
-    run("drop table incoming_lines")
-    only = " and verdict = 'valid'" if table == "deliveries" else ""
-    return [
-        f"select order_no, hint_day, false as is_payment_line from fresh_{table}"
-        f" where order_no is not null{only}"
-    ]
-
-
-def _count_lines(warehouse: Warehouse, table: str, items: Sequence[Staged]) -> None:
-    is_counted = "verdict = 'valid'" if table == "deliveries" else "true"
-    for item in items:
-        load = item.load
-        all_good, fresh = (
-            warehouse.execute(
-                f"select count(*) from {source} where load_id = ? and {is_counted}",
-                [load.load_id],
-            ).fetchone()
-            for source in ("incoming_lines", f"fresh_{table}")
-        )
-        load.rows = fresh[0] if fresh else 0
-        load.duplicates = (all_good[0] if all_good else 0) - load.rows
-        if table == "deliveries":
-            _forgive_read_before(warehouse, load)
-            again = _deliveries_of_known(warehouse, load)
-            load.rows -= again
-            load.duplicates += again
-
-
-def _forgive_read_before(warehouse: Warehouse, load: Load) -> None:
-    """A rejected line that was read and rejected before is a duplicate now, not a reject."""
-    seen = {
-        row[0]
-        for row in warehouse.execute(
-            "select line from incoming_lines where load_id = ? and verdict <> 'valid' and line"
-            " not in (select line from fresh_deliveries where load_id = ?)",
-            [load.load_id, load.load_id],
-        ).fetchall()
-    }
-    if seen:
-        load.rejects = [reject for reject in load.rejects if reject.line not in seen]
-        load.reject_count -= len(seen)
-        load.duplicates += len(seen)
-
-
-def _deliveries_of_known(warehouse: Warehouse, load: Load) -> int:
-    """How many fresh lines deliver a notification that an earlier line delivered."""
-    row = warehouse.execute(
-        "with known as (select distinct channel, notify_id from lake.deliveries where hint_day"
-        " between getvariable('hint_first') and getvariable('hint_last') and verdict = 'valid'),"
-        " counted as (select fresh.load_id, known.notify_id is not null or row_number() over"
-        " (partition by fresh.channel, fresh.notify_id order by fresh.load_id, fresh.line) > 1"
-        " as is_again from fresh_deliveries as fresh left join known using (channel, notify_id)"
-        " where fresh.verdict = 'valid')"
-        " select count(*) filter (where is_again) from counted where load_id = ?",
-        [load.load_id],
-    ).fetchone()
-    return int(row[0]) if row else 0
-
-
-def _insert_log(warehouse: Warehouse, table: str) -> None:
-    warehouse.execute(
-        f"insert into lake.{table} by name select fresh.*, coalesce(touched.home_day,"
-        f" fresh.hint_day) as home_day from fresh_{table} as fresh left join all_touched as touched"
-        " using (order_no) order by home_day"
-        if _has_touched(warehouse)
-        else f"insert into lake.{table} by name select *, hint_day as home_day from fresh_{table}"
-    )
-
-
-def _append_message_ids(warehouse: Warehouse) -> None:
-    """Ids of notifications, so that a pasted one finds its order."""
-    warehouse.execute(
-        "insert into lake.id_days by name select id_bucket(id_hash) as bucket, id_hash, home_day"
-        " from (select distinct id_hash(fresh.notify_id) as id_hash, touched.home_day"
-        " from fresh_deliveries as fresh inner join all_touched as touched using (order_no)"
-        " where fresh.verdict = 'valid')"
-    )
-
-
-def _has_touched(warehouse: Warehouse) -> bool:
-    return has_table(warehouse.connection, "all_touched")
-
-
 def _settle(warehouse: Warehouse, bills: Sequence[Staged]) -> None:
     days = [
         f"select '{load.channel}' as channel, '{load.account}' as account, '{load.kind}' as kind,"
@@ -385,7 +111,7 @@ def _finish(
     warehouse: Warehouse, bills: Sequence[Staged], logs: Sequence[Staged], grown: Set[int]
 ) -> None:
     """Reject messages whose amount is not the order's, and write the final counts."""
-    wrong = _wrong_amounts(warehouse) if any(i.table == "deliveries" for i in logs) else {}
+    wrong = wrong_amounts(warehouse) if any(i.table == "deliveries" for i in logs) else {}
     for item in [*bills, *logs]:
         load = item.load
         lines = wrong.get(load.load_id, [])
@@ -404,20 +130,6 @@ def _finish(
             warehouse.insert("rejects", _reject_table(load))
     for table in LOG_TABLES.values():
         warehouse.execute(f"drop table if exists fresh_{table}")
-
-
-def _wrong_amounts(warehouse: Warehouse) -> dict[int, list[int]]:
-    rows = warehouse.execute(
-        "select fresh.load_id, fresh.line from fresh_deliveries as fresh inner join lake.trade as"
-        " trade using (channel, order_no) where fresh.verdict = 'valid' and trade.home_day between"
-        " (select min(home_day) from all_touched) and (select max(home_day) from all_touched)"
-        " and fresh.amount_fen <>"
-        " trade.amount_fen and (trade.ordered_at is not null or trade.billed_on is not null)"
-    ).fetchall()
-    wrong: dict[int, list[int]] = {}
-    for load_id, line in rows:
-        wrong.setdefault(load_id, []).append(line)
-    return wrong
 
 
 def _reject_table(load: Load) -> pa.Table:
@@ -440,7 +152,7 @@ def _reject_table(load: Load) -> pa.Table:
 def _orders_of(kind: str, table: str, load_id: int) -> str:
     """Orders a load speaks of, and those of the exports whose days it took over."""
     if kind == "account_bill":
-        return _closed_orders(
+        return closed_orders(
             f"lake.{table} where kind = 'refund_closed' and load_id = {load_id}"
         )
     own = (

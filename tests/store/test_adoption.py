@@ -13,7 +13,7 @@ import pytest
 from loaders.channels import retry_ladders
 from loaders.load import load_paths
 from loaders.settings import load_settings
-from loaders.store import deposit
+from loaders.store import bill_lines
 from loaders.store.warehouse import Warehouse
 from sample_data.files import Line, bill_zip, trade_bill
 from sample_data.merchant import Order, Refund
@@ -68,7 +68,7 @@ def test_they_hold_what_inserted_rows_would(
     other.mkdir()
     (other / "mdash.toml").write_bytes((fresh_home / "mdash.toml").read_bytes())
     adopted: list[int] = []
-    real = deposit.adopt
+    real = bill_lines.adopt
     monkeypatch.setattr(Warehouse, "whole_rows", lambda *_: None)
     monkeypatch.setattr("loaders.store.adoption.local_data", lambda _: None)
 
@@ -76,7 +76,7 @@ def test_they_hold_what_inserted_rows_would(
         adopted.append(len(parts))
         real(warehouse, table, parts)
 
-    monkeypatch.setattr(deposit, "adopt", counted)
+    monkeypatch.setattr(bill_lines, "adopt", counted)
     load_paths(load_settings(other), [path])
     assert sum(adopted) == 0
     monkeypatch.undo()
