@@ -173,12 +173,12 @@ def act(
 def act_as_shown(
     services: Services, name: str, shown: Mapping[str, Any], words: str = ""
 ) -> work.Work:
-    """Do something about an item that was shown a while ago; where a load changed it since, nothing.
+    """Do something about an item that was shown a while ago; where it is another since, nothing.
 
     Raises Forbidden, RefusedInput.
     """
     present = item(services, shown["item"])
-    if any(present[field] != shown[field] for field in ("class", "amount_fen")):
+    if any(present[field] != shown[field] for field in ("class", "amount_fen", "state")):
         raise RefusedInput("The item changed since it was shown. Look at it again.")
     if name == "approve" and any(present[field] != shown[field] for field in ("proposed_by", "note")):
         raise RefusedInput("The proposal changed since it was shown. Look at it again.")

@@ -97,6 +97,17 @@ def test_an_item_that_a_load_changed_since_it_was_shown_is_left_alone(services: 
     assert reconciling.act_as_shown(services, "propose", shown, "Old.").state == "write_off_proposed"
 
 
+def test_a_proposal_made_since_the_item_was_shown_stands(services: Services) -> None:
+    shown = next(
+        item for item in reconciling.open_items(services, QUESTION) if item["class"] == "amount_mismatch"
+    )
+    reconciling.act(services, "propose", shown, "Old.")
+    with pytest.raises(RefusedInput):
+        reconciling.act_as_shown(services, "explain", shown, "The buyer paid in cash.")
+    found = reconciling.item(services, shown["item"])
+    assert (found["state"], found["note"]) == ("write_off_proposed", "Old.")
+
+
 def test_only_the_proposal_that_was_shown_is_approved(services: Services) -> None:
     accounts = Accounts(services.people.ledger)
     accounts.add(None, "root", "admin", "correct horse battery")
