@@ -26,6 +26,7 @@ from loaders.channels.protocol import NOT_BACK, BillField, Channel
 from loaders.files import Content
 from loaders.privacy import HINT, holds_card, mask_personal
 from loaders.records import EARLIEST, LATEST, BillFrame, Reject
+from loaders.sql_text import quoted
 
 Block = tuple[int, int, bytes]
 """Number, first line and bytes of a block; a block ends with a row."""
@@ -191,9 +192,9 @@ def _typed_copy(
         f" {kind} as kind,"
         f" case {' '.join(problems)} end as problem,"
         f" {_billed_on(frame, offset)} as billed_on"
-        f" from read_csv('{text}', header = false, delim = '{delimiter}', quote = '',"
+        f" from read_csv({quoted(text)}, header = false, delim = '{delimiter}', quote = '',"
         f" escape = '', auto_detect = false, columns = {{{shape}}}, max_line_size = 262144)"
-        f") to '{target}' (format parquet)"
+        f") to {quoted(target)} (format parquet)"
     )
 
 
@@ -269,18 +270,18 @@ def _typed(place: Place, offset_s: int) -> str:
 
 def _unreadable(cursor: duckdb.DuckDBPyConnection, target: Path) -> list[Reject]:
     bad = cursor.execute(
-        f"select line, problem from read_parquet('{target}') where problem is not null order by 1"
+        f"select line, problem from read_parquet({quoted(target)}) where problem is not null order by 1"
     ).fetchall()
     return [Reject(line, _NOT_READABLE, {"column": column}) for line, column in bad]
 
 
 def _mask(cursor: duckdb.DuckDBPyConnection, target: Path) -> list[int]:
     """Rewrite a part whose free text holds what is personal. Returns the lines with a full card."""
-    names = [row[0] for row in cursor.execute(f"describe from '{target}'").fetchall()]
+    names = [row[0] for row in cursor.execute(f"describe from {quoted(target)}").fetchall()]
     texts = [name for name in sorted(FREE_TEXT) if name in names]
     found = cursor.execute(
         "select distinct text from ("
-        + " union all ".join(f"select {name} as text from '{target}'" for name in texts)
+        + " union all ".join(f"select {name} as text from {quoted(target)}" for name in texts)
         + f") where regexp_matches(text, '{HINT}')"
     ).fetchall()
     masked = [
@@ -294,7 +295,7 @@ def _mask(cursor: duckdb.DuckDBPyConnection, target: Path) -> list[int]:
     )
     cursor.executemany("insert into personal values (?, ?, ?)", masked)
     lines = cursor.execute(
-        f"select distinct line from '{target}' as part where "
+        f"select distinct line from {quoted(target)} as part where "
         + " or ".join(f"{name} in (select text from personal where is_card)" for name in texts)
         + " order by line"
     ).fetchall()
@@ -304,7 +305,8 @@ def _mask(cursor: duckdb.DuckDBPyConnection, target: Path) -> list[int]:
     )
     other = target.with_suffix(".masked")
     cursor.execute(
-        f"copy (select * replace ({shown}) from '{target}' as part) to '{other}' (format parquet)"
+        f"copy (select * replace ({shown}) from {quoted(target)} as part) to {quoted(other)}"
+        " (format parquet)"
     )
     other.replace(target)
     return [line for (line,) in lines]

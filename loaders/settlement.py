@@ -16,6 +16,7 @@ from loaders.errors import RefusedInput
 from loaders.files import Content
 from loaders.parallel import in_order
 from loaders.records import BillFrame, Reject
+from loaders.sql_text import listed, quoted
 from loaders.staging import Load, Staged
 from loaders.whole_rows import WholeRows
 
@@ -53,7 +54,7 @@ def stage(
         raise RefusedInput("The channel {channel} has no bills.", channel=channel.name)
     connection = duckdb.connect(":memory:")
     connection.execute("set memory_limit = '400MB'")
-    connection.execute(f"set temp_directory = '{work}'")
+    connection.execute(f"set temp_directory = {quoted(work)}")
     connection.execute("set threads = 1")
     staged = Staged(load, TABLES[kind], [])
     stated: dict[str, int] = {}
@@ -126,10 +127,6 @@ _Converted = tuple[Path, list[Reject], list[int], bool]
 """A block's Parquet, what was rejected of it, the lines with a full card number, whether it is whole."""
 
 
-def _listed(paths: Sequence[Path]) -> str:
-    return "[" + ", ".join(f"'{path}'" for path in paths) + "]"
-
-
 def _count(
     connection: duckdb.DuckDBPyConnection, kind: str, paths: Sequence[Path]
 ) -> dict[str, int]:
@@ -142,7 +139,7 @@ def _count(
     ids = "trade_no" if is_trade else "log_no"
     rows = connection.execute(
         f"select kind, count(*) filter (where contains({ids}, 'E+')), {sums}"
-        f" from read_parquet({_listed(paths)}) where problem is null group by kind"
+        f" from read_parquet({listed(paths)}) where problem is null group by kind"
     ).fetchall()
     if any(row[1] for row in rows):
         raise RefusedInput(RESAVED)
@@ -234,7 +231,7 @@ def _place(connection: duckdb.DuckDBPyConnection, staged: Staged) -> None:
     rows: list[tuple[date, int]] = []
     if staged.parts:
         rows = connection.execute(
-            f"select billed_on, count(*) from read_parquet({_listed(staged.parts)})"
+            f"select billed_on, count(*) from read_parquet({listed(staged.parts)})"
             " where problem is null group by billed_on"
         ).fetchall()
     if load.first_day is None and rows:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
+from loaders.sql_text import listed
 from loaders.staging import Load, Staged
 from loaders.store.adoption import adopt
 from loaders.store.connection import INLINED_ROWS
@@ -74,11 +75,7 @@ def closed_orders(lines: str) -> str:
 
 def paths_of(item: Staged) -> str:
     """A load's files as an SQL list."""
-    return _listed(item.parts)
-
-
-def _listed(paths: Sequence[Path]) -> str:
-    return "[" + ", ".join(f"'{path}'" for path in paths) + "]"
+    return listed(item.parts)
 
 
 def insert_lines(warehouse: Warehouse, item: Staged) -> None:
@@ -117,7 +114,7 @@ def _move_home(warehouse: Warehouse, load: Load) -> None:
 
 def _insert_parts(warehouse: Warehouse, item: Staged, parts: Sequence[Path]) -> None:
     load = item.load
-    source = f"read_parquet({_listed(parts)}, union_by_name = true)"
+    source = f"read_parquet({listed(parts)}, union_by_name = true)"
     described = warehouse.execute(f"describe select * from {source}")
     read = {row[0] for row in described.fetchall()}
     is_keyed = load.kind == "trade_bill"
@@ -130,9 +127,9 @@ def _insert_parts(warehouse: Warehouse, item: Staged, parts: Sequence[Path]) -> 
         "account": f"'{load.account}'",
     }
     columns = [name for name in _columns(warehouse, item.table) if name in own or name in read]
-    listed = ", ".join(f"{own.get(name, 'part.' + name)} as {name}" for name in columns)
+    chosen = ", ".join(f"{own.get(name, 'part.' + name)} as {name}" for name in columns)
     warehouse.execute(
-        f"insert into lake.{item.table} by name select {listed} from {source}"
+        f"insert into lake.{item.table} by name select {chosen} from {source}"
         f" as part {'left join all_touched as touched using (order_no)' if is_keyed else ''}"
         " where problem is null"
     )

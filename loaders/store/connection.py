@@ -16,6 +16,7 @@ import duckdb
 
 from loaders.errors import ConfigurationError
 from loaders.settings import Settings
+from loaders.sql_text import quoted
 
 _PASSWORD = re.compile(r"(password\s*=\s*|://[^:@/\s]*:)('[^']*'|[^\s@]+)", re.IGNORECASE)
 MEMORY_LIMIT = "560MB"
@@ -91,7 +92,7 @@ def _configure(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Non
     spill = settings.home / "tmp"
     connection.execute("set TimeZone = 'UTC'")
     connection.execute(f"set memory_limit = '{MEMORY_LIMIT}'")
-    connection.execute(f"set temp_directory = {_quoted(str(spill))}")
+    connection.execute(f"set temp_directory = {quoted(str(spill))}")
     connection.execute("set preserve_insertion_order = false")
     connection.execute("set enable_progress_bar = false")
     connection.execute("set autoinstall_known_extensions = false")
@@ -132,7 +133,7 @@ def _load(connection: duckdb.DuckDBPyConnection, extensions: Mapping[str, Path |
         identity = _identity(file)
         if file is None:
             connection.execute(f"install {name}")
-        connection.execute(f"load {_quoted(str(file)) if file else name}")
+        connection.execute(f"load {quoted(str(file)) if file else name}")
         if identity:
             _CHECKED.add(identity)
     connection.execute("set allow_unsigned_extensions = false")
@@ -158,11 +159,11 @@ def _attach(
         )
     folder = local_data(settings)
     data = store.data if folder is None else f"{folder}/"
-    options = [f"data_path {_quoted(data)}", f"data_inlining_row_limit {INLINED_ROWS}"]
+    options = [f"data_path {quoted(data)}", f"data_inlining_row_limit {INLINED_ROWS}"]
     options.append("override_data_path true")
     if read_only:
         options.append("read_only")
-    connection.execute(f"attach {_quoted(target)} as lake ({', '.join(options)})")
+    connection.execute(f"attach {quoted(target)} as lake ({', '.join(options)})")
 
 
 def _catalog_file(settings: Settings) -> Path:
@@ -197,7 +198,7 @@ def _define_macros(
     connection.execute("create macro id_hash(id) as cast(md5_number(id) >> 65 as bigint)")
     connection.execute(f"create macro id_bucket(hashed) as cast(hashed % {ID_BUCKETS} as tinyint)")
     cases = " ".join(
-        f"when {_quoted(name)} then rung_in({list(ladder)}, ms)"
+        f"when {quoted(name)} then rung_in({list(ladder)}, ms)"
         for name, ladder in ladders.items()
         if ladder
     )
@@ -217,14 +218,14 @@ def _shop_time_sql(timezone: str) -> str:
     offset = fixed_offset_s(timezone)
     if offset is not None:
         return f"moment + to_seconds({offset})"
-    return f"timezone({_quoted(timezone)}, timezone('UTC', moment))"
+    return f"timezone({quoted(timezone)}, timezone('UTC', moment))"
 
 
 def _utc_time_sql(timezone: str) -> str:
     offset = fixed_offset_s(timezone)
     if offset is not None:
         return f"moment - to_seconds({offset})"
-    return f"timezone('UTC', timezone({_quoted(timezone)}, moment))"
+    return f"timezone('UTC', timezone({quoted(timezone)}, moment))"
 
 
 def fixed_offset_s(timezone: str) -> int | None:
@@ -237,7 +238,3 @@ def fixed_offset_s(timezone: str) -> int | None:
     }
     only = offsets.pop()
     return None if offsets or only is None else int(only.total_seconds())
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

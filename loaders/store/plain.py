@@ -9,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from loaders.sql_text import listed
 from loaders.store.adoption import append
 
 if TYPE_CHECKING:
@@ -51,14 +52,13 @@ class Lines:
 
     def select(self, *, is_owned: bool) -> str:
         """The SQL of the lines of new orders; with `is_owned` of the days that the bills own."""
-        listed = ", ".join(f"'{path}'" for path in self.paths)
         owned = ""
         if is_owned and self.days is not None:
             days = ", ".join(f"date '{day}'" for day in self.days)
             owned = f" and billed_on in ({days})" if days else " and false"
         return (
             f"select '{self.channel}' as channel, columns(name -> name <> 'channel') from"
-            f" read_parquet([{listed}], union_by_name = true) where problem is null"
+            f" read_parquet({listed(self.paths)}, union_by_name = true) where problem is null"
             f" and order_no is not null{owned}"
         )
 

@@ -13,6 +13,7 @@ import duckdb
 
 from loaders.errors import RefusedInput
 from loaders.settings import Settings
+from loaders.sql_text import listed, quoted
 from loaders.store.connection import ID_BUCKETS, connect, exists, has_table
 from loaders.store.creation import is_made
 from loaders.store.upgrade import is_behind
@@ -120,7 +121,7 @@ class Reader:
                 connection.execute(f"create view {name} as select * from lake.{name}")
             if "://" not in self.settings.store.data:
                 home = self.settings.home
-                folders = [str(self.settings.file(self.settings.store.data)), str(home / "tmp")]
+                folders = listed([self.settings.file(self.settings.store.data), home / "tmp"])
                 connection.execute(f"set allowed_directories = {folders}")
                 connection.execute("set enable_external_access = false")
             connection.execute("set lock_configuration = true")
@@ -168,8 +169,7 @@ _HARMLESS = frozenset({"range", "generate_series", "unnest", "repeat"})
 
 def _published_in(connection: duckdb.DuckDBPyConnection, query: str) -> list[str]:
     """The published views that a query names. Raises RefusedInput if it names anything else."""
-    text = query.replace("'", "''")
-    row = connection.execute(f"select json_serialize_sql('{text}')").fetchone()
+    row = connection.execute(f"select json_serialize_sql({quoted(query)})").fetchone()
     tree = json.loads(row[0]) if row else {}
     if tree.get("error"):
         raise RefusedInput("The query failed: {why}", why=str(tree.get("error_message"))[:800])

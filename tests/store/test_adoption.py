@@ -100,6 +100,12 @@ def test_a_home_can_be_moved(mdash: Mdash, home: Path, tmp_path: Path) -> None:
     assert _count(run_mdash(moved, "sql", paid)) == 300
 
 
+def test_a_home_may_have_any_name(home: Path, tmp_path: Path) -> None:
+    odd = home.rename(tmp_path / "O'Brien's 店 [1]")
+    assert run_mdash(odd, "load", str(bill(odd.parent))).code == 0
+    assert _count(run_mdash(odd, "sql", "select count(*) as n from settlement_lines")) == 330
+
+
 @pytest.mark.slow
 def test_a_failed_load_leaves_no_file(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
