@@ -15,7 +15,7 @@ import click
 if TYPE_CHECKING:
     from dashboard.services import Services
     from dashboard.wording import Say
-    from loaders.load import FileReport
+    from loaders.file_report import FileReport
     from loaders.settings import Settings
 
 FAILED = 1

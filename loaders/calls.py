@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 
 from loaders.errors import MdashError
-from loaders.load import FileReport, load_paths
+from loaders.file_report import FileReport
+from loaders.load import load_paths
 from loaders.settings import Settings
 from loaders.store.warehouse import LOCK_WAIT_S
 

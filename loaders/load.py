@@ -7,9 +7,9 @@ import logging
 import random
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from tempfile import mkdtemp
@@ -18,10 +18,9 @@ from loaders import checkout, deeds, notifications, settlement
 from loaders.channels import CHANNELS, identify, retry_ladders
 from loaders.channels.protocol import Channel
 from loaders.errors import ConfigurationError, MdashError, RefusedInput, StoreBusy
+from loaders.file_report import FileReport, refuse, tell
 from loaders.files import Content, contents, sha256
 from loaders.logs import event
-from loaders.privacy import mask_personal
-from loaders.records import Reject
 from loaders.settings import Settings
 from loaders.staging import Load, Staged
 from loaders.store.deposit import deposit, known_sha256
@@ -31,26 +30,6 @@ BATCH_FILES = 60
 SNIFFED_BYTES = 2 * 2**20
 CONFLICT_TRIES = 5
 BATCH_BYTES = 256 * 2**20
-
-
-@dataclass(slots=True)
-class FileReport:
-    """What became of one file. `template` with `values` is the sentence for people."""
-
-    path: str
-    channel: str | None = None
-    kind: str | None = None
-    status: str = "refused"
-    rows: int = 0
-    rejected: int = 0
-    duplicates: int = 0
-    cards: int = 0
-    sha256: str | None = None
-    covers: tuple[date, date] | None = None
-    template: str | None = None
-    values: dict[str, object] = field(default_factory=dict)
-    rejects: list[Reject] = field(default_factory=list)
-    exit_code: int = 0
 
 
 Progress = Callable[[int, int, str], None]
@@ -182,67 +161,15 @@ def _load_batch(
             try:
                 staged = _stage(settings, path, report, seen, work)
             except MdashError as error:
-                _refuse(report, error)
+                refuse(report, error)
             else:
                 waiting.append((report, staged))
         loads = [staged for _, group in waiting for staged in group]
         if loads:
             deposit(warehouse, loads)
     for report, group in waiting:
-        _tell(report, [staged.load for staged in group])
+        tell(report, [staged.load for staged in group])
     return reports, [staged.load for staged in loads]
-
-
-def _refuse(report: FileReport, error: MdashError) -> None:
-    report.status = "refused"
-    report.template, report.values = error.template, _masked(error.values)
-    report.exit_code = 2 if isinstance(error, ConfigurationError) else 4
-
-
-def _masked(values: Mapping[str, object]) -> dict[str, object]:
-    """A sentence's values without what is personal: a line may hold it where a code should be."""
-    return {
-        name: mask_personal(value) if isinstance(value, str) else value
-        for name, value in values.items()
-    }
-
-
-_STATUSES = ("replaced", "loaded", "superseded", "duplicate")
-"""What a file of several bills is called: the first of these that any of them is."""
-
-
-def _tell(report: FileReport, loads: Sequence[Load]) -> None:
-    if not loads:
-        return
-    for load in loads:
-        report.rows += load.rows
-        report.rejected += load.reject_count
-        report.duplicates += load.duplicates
-        report.rejects.extend(load.rejects)
-        report.cards += load.card_count
-        if load.first_day and load.last_day:
-            begin, end = report.covers or (load.first_day, load.last_day)
-            report.covers = (min(begin, load.first_day), max(end, load.last_day))
-    met = {load.status for load in loads}
-    first_card = min((load.cards[0].line for load in loads if load.cards), default=0)
-    report.status = next(name for name in _STATUSES if name in met)
-    if report.rejected:
-        report.exit_code = 3
-        report.template = "{count} rows or messages were rejected; the first is line {line}: {why}"
-        first = report.rejects[0]
-        report.values = {
-            "count": report.rejected,
-            "line": first.line,
-            "why": MdashError(first.template, **_masked(first.values)),
-        }
-    elif report.cards:
-        report.template = "A full payment card number was masked in {count} lines; the first is {line}."
-        report.values = {"count": report.cards, "line": first_card}
-    elif report.status == "superseded":
-        report.template = (
-            "A newer export of the same days, or one with all of their rows, is loaded already; this"
-            " one changes nothing."
-        )
 
 
 def _stage(

@@ -17,8 +17,9 @@ from loaders.call_log import now as utc_now
 from loaders.channels import CHANNELS, identify, retry_ladders
 from loaders.errors import ConfigurationError, MdashError, NoAnswer, RefusedInput
 from loaders.exchange import BillLink
+from loaders.file_report import FileReport
 from loaders.files import contents, digest_of
-from loaders.load import FileReport, Progress, load_paths
+from loaders.load import Progress, load_paths
 from loaders.messages import CHINA
 from loaders.records import Answer, BillTerms
 from loaders.settings import Settings
