@@ -17,6 +17,7 @@ from urllib.parse import parse_qs
 
 import duckdb
 
+from dashboard.metrics.catalogue import ask
 from dashboard.metrics.question import Question
 from dashboard.services import Services
 from loaders.channels.alipay import signing
@@ -117,9 +118,9 @@ def pages(home: Path, trades: int) -> tuple[float, float, float]:
     def every_page() -> None:
         for name in ("sales", "conversion", "payment_success", "outcomes", "failures", "latency",
                      "notifications", "refund_rate"):
-            services.metric(name, month)
+            ask(services.reader, name, month)
         for name in ("sales", "conversion"):
-            services.metric(name, daily)
+            ask(services.reader, name, daily)
 
     def one_id() -> None:
         assert services.find_trades(f"N{trades * 7 // 11:010}")
