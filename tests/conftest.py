@@ -24,6 +24,7 @@ from loaders.settings import load_settings
 from loaders.store.warehouse import Warehouse
 from sample_data.files import APP_ID, SELLER_ID, write_files
 from sample_data.merchant import Merchant, Order
+from sample_data.wechat_files import API_KEY, MCHID, SERIAL
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -117,6 +118,20 @@ def make_home(home: Path, channel_key: bytes, extra: str = "", language: str = "
         "utf-8",
     )
     return home
+
+
+def take_wechat(home: Path, channel_key: bytes) -> None:
+    """Let a home take WeChat Pay's messages, signed with the stand-in channel's key."""
+    private = serialization.load_pem_private_key(channel_key, password=None)
+    (home / "keys" / "wechat.pem").write_bytes(private.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    ))
+    (home / "keys" / "api_key.txt").write_text(API_KEY, "utf-8")
+    with (home / "mdash.toml").open("a", encoding="utf-8") as file:
+        file.write(
+            f'[channels.wechatpay]\nmchid = "{MCHID}"\nplatform_public_key_file = "keys/wechat.pem"\n'
+            f'platform_serial = "{SERIAL}"\napi_v3_key_file = "keys/api_key.txt"\n'
+        )
 
 
 def make_lake(home: Path) -> None:

@@ -12,14 +12,15 @@ from cryptography.hazmat.primitives import serialization
 
 from loaders.channels.wechatpay.signing import PrivateKey
 from loaders.channels.wechatpay.signing import encrypt as sealed
-from sample_data.wechat_files import API_KEY, MCHID, SERIAL, message, signed_headers
+from sample_data.wechat_files import MCHID, message, signed_headers
+from tests.conftest import take_wechat
 from tests.receiver.conftest import Client, Told, lines, receiving
 
 PATH = "/notify/wechatpay"
 OBJECT: Mapping[str, object] = {
     "mchid": MCHID, "appid": "wx0000000000000001", "out_trade_no": "W1",
     "transaction_id": "4200000001", "trade_type": "JSAPI", "trade_state": "SUCCESS",
-     "success_time": "2026-11-20T10:00:05+08:00",
+    "success_time": "2026-11-20T10:00:05+08:00",
     "payer": {"openid": "oX"}, "amount": {"total": 8888, "payer_total": 8888, "currency": "CNY"},
 }
 
@@ -34,17 +35,9 @@ def key(channel_key: bytes) -> PrivateKey:
 
 
 @pytest.fixture
-def wechat(home: Path, key: PrivateKey) -> Iterator[Client]:
+def wechat(home: Path, channel_key: bytes) -> Iterator[Client]:
     """A client of a running receiver of a home that takes WeChat Pay's messages."""
-    (home / "keys" / "wechat.pem").write_bytes(key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    ))
-    (home / "keys" / "api_key.txt").write_text(API_KEY, "utf-8")
-    with (home / "mdash.toml").open("a", encoding="utf-8") as file:
-        file.write(
-            f'[channels.wechatpay]\nmchid = "{MCHID}"\nplatform_public_key_file = "keys/wechat.pem"\n'
-            f'platform_serial = "{SERIAL}"\napi_v3_key_file = "keys/api_key.txt"\n'
-        )
+    take_wechat(home, channel_key)
     with receiving(home) as client:
         yield client
 

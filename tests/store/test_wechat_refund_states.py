@@ -16,9 +16,7 @@ from loaders.store.reader import Reader
 from loaders.store.warehouse import Warehouse
 from sample_data.files import Line
 from sample_data.wechat_files import (
-    API_KEY,
     MCHID,
-    SERIAL,
     fund_flow,
     log_line,
     message,
@@ -26,7 +24,7 @@ from sample_data.wechat_files import (
     signed_headers,
     trade_bill,
 )
-from tests.conftest import Mdash
+from tests.conftest import Mdash, take_wechat
 from tests.store.test_bills import lines, load
 from tests.store.test_wechat_bills import settled
 
@@ -121,7 +119,7 @@ def test_a_later_notification_has_the_last_word(
     state: str, status: str, refunded: int, order: tuple[str, ...], mdash: Mdash, home: Path,
     channel_key: bytes, tmp_path: Path,
 ) -> None:
-    set_keys(home, channel_key)
+    take_wechat(home, channel_key)
     found = lines()
     refund, at = found[-1], datetime(2026, 5, 5, 9)
     assert refund.refund is not None
@@ -188,19 +186,6 @@ def test_a_store_of_an_earlier_version_is_read_after_it_is_brought_up_to_date(
     assert mdash("sql", "select state from refunds", "--format", "json").json()["rows"] == [
         {"state": "done"}
     ]
-
-
-def set_keys(home: Path, channel_key: bytes) -> None:
-    private = serialization.load_pem_private_key(channel_key, password=None)
-    (home / "keys" / "wechat.pem").write_bytes(private.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    ))
-    (home / "keys" / "api_key.txt").write_text(API_KEY, "utf-8")
-    with (home / "mdash.toml").open("a", encoding="utf-8") as file:
-        file.write(
-            f'[channels.wechatpay]\nmchid = "{MCHID}"\nplatform_public_key_file = "keys/wechat.pem"\n'
-            f'platform_serial = "{SERIAL}"\napi_v3_key_file = "keys/api_key.txt"\n'
-        )
 
 
 def closing(line: Line) -> bytes:
